@@ -1,0 +1,2 @@
+//! netproof proves that a container network works.
+pub mod scenario;

@@ -1,0 +1,367 @@
+//! What a step expects: a probe, what becomes of it, and where it is seen on its way.
+
+use std::fmt;
+use std::net::IpAddr;
+
+use serde::de::{self, MapAccess, Visitor};
+use serde::ser::SerializeMap;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use super::name::{LinkRef, NodeName, Place};
+use super::value::{Located, Span, ValueError};
+
+/// One item under `expect`: a probe with its fate.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Expectation {
+    /// The packets that are sent.
+    pub probe: Probe,
+    /// What has to become of them.
+    pub fate: ExpectedFate,
+    /// Where they have to be seen.
+    pub seen: Vec<Sighting>,
+    /// Where they must not be seen.
+    pub not_seen: Vec<Sighting>,
+    /// Where the probe's key stands.
+    pub span: Span,
+}
+
+/// What is sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Probe {
+    /// An ICMP echo request, RFC 792.
+    Ping(Ping),
+    /// An ARP request, RFC 826.
+    Arp(Arp),
+    /// A UDP datagram that has to come back.
+    Udp(Exchange),
+    /// A TCP connection that has to be established.
+    Tcp(Exchange),
+}
+
+/// An ICMP echo request from a node to an address.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Ping {
+    /// The node that sends.
+    pub from: Located<NodeName>,
+    /// The address asked.
+    pub to: Located<IpAddr>,
+    /// The TTL that the request leaves with; 64 when it is not given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ttl: Option<Located<u8>>,
+}
+
+/// An ARP request sent on one interface.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Arp {
+    /// The interface that the request leaves by.
+    pub from: Located<LinkRef>,
+    /// The address asked for.
+    pub to: Located<IpAddr>,
+}
+
+/// A UDP datagram or a TCP connection from a node to a port of an address.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Exchange {
+    /// The node that sends.
+    pub from: Located<NodeName>,
+    /// The address that is sent to.
+    pub to: Located<IpAddr>,
+    /// The port that is sent to.
+    pub port: Located<u16>,
+}
+
+/// What has to become of a probe.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ExpectedFate {
+    /// It is answered.
+    Reply(Located<ExpectedReply>),
+    /// It is refused.
+    Rejected(Located<ExpectedRejection>),
+    /// It vanishes.
+    Lost(Located<ExpectedLoss>),
+}
+
+/// What an answer has to look like; what is not given may be anything.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ExpectedReply {
+    /// The TTL with which the answer arrives.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ttl: Option<Located<u8>>,
+    /// The source address that the far side saw.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<Located<IpAddr>>,
+    /// The interface whose MAC address an ARP reply gives.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<Located<LinkRef>>,
+}
+
+/// Who has to refuse a probe, and how.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ExpectedRejection {
+    /// How it is refused.
+    pub how: Located<Rejection>,
+    /// The node that refuses.
+    pub by: Located<NodeName>,
+}
+
+/// Where a probe has to be lost.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ExpectedLoss {
+    /// The last place where it was seen.
+    pub after: Located<Place>,
+    /// Which of the two was lost there; the request when it is not given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub leg: Option<Located<Leg>>,
+}
+
+/// One of the two halves of an exchange.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize,
+)]
+#[serde(rename_all = "kebab-case")]
+pub enum Leg {
+    /// From the sender to the address asked.
+    #[default]
+    Request,
+    /// Back.
+    Reply,
+}
+
+/// A probe's packet at an interface, as tcpdump(8) would show it there.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Sighting {
+    /// The interface.
+    pub on: Located<LinkRef>,
+    /// The source address in the packet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<Located<IpAddr>>,
+    /// The destination address in the packet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub destination: Option<Located<IpAddr>>,
+    /// Which half of the exchange; the request when it is not given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub leg: Option<Located<Leg>>,
+}
+
+/// How a probe is refused: an error of the sender's own kernel, an ICMP error, or a TCP reset.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Rejection {
+    /// No route: `ENETUNREACH`, ICMP 3/0.
+    NetworkUnreachable,
+    /// The neighbour does not answer, or the route says so: `EHOSTUNREACH`, ICMP 3/1.
+    HostUnreachable,
+    /// The protocol is not spoken there: ICMP 3/2.
+    ProtocolUnreachable,
+    /// Nobody listens: a TCP reset or ICMP 3/3, `ECONNREFUSED`.
+    PortUnreachable,
+    /// The packet is too big and must not be cut: ICMP 3/4, `EMSGSIZE`.
+    FragmentationNeeded,
+    /// A rule forbids it: ICMP 3/9, 3/10, 3/13, `EACCES`.
+    Prohibited,
+    /// The TTL ran out on the way: ICMP 11/0.
+    TtlExceeded,
+    /// The sender's kernel finds the packet impossible: `EINVAL`, as with a blackhole route.
+    InvalidArgument,
+}
+
+impl Rejection {
+    /// Returns the word that stands for it in a scenario.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::NetworkUnreachable => "network-unreachable",
+            Self::HostUnreachable => "host-unreachable",
+            Self::ProtocolUnreachable => "protocol-unreachable",
+            Self::PortUnreachable => "port-unreachable",
+            Self::FragmentationNeeded => "fragmentation-needed",
+            Self::Prohibited => "prohibited",
+            Self::TtlExceeded => "ttl-exceeded",
+            Self::InvalidArgument => "invalid-argument",
+        }
+    }
+}
+
+impl fmt::Display for Rejection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.word())
+    }
+}
+
+impl fmt::Display for Leg {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Request => "request",
+            Self::Reply => "reply",
+        })
+    }
+}
+
+impl Probe {
+    /// Returns the node that sends.
+    pub fn from(&self) -> &NodeName {
+        match self {
+            Self::Ping(ping) => &ping.from,
+            Self::Arp(arp) => &arp.from.value.node,
+            Self::Udp(exchange) | Self::Tcp(exchange) => &exchange.from,
+        }
+    }
+
+    /// Returns the address that is sent to.
+    pub fn to(&self) -> IpAddr {
+        match self {
+            Self::Ping(ping) => ping.to.value,
+            Self::Arp(arp) => arp.to.value,
+            Self::Udp(exchange) | Self::Tcp(exchange) => exchange.to.value,
+        }
+    }
+
+    /// Returns the word that stands for the kind of probe in a scenario.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Ping(_) => "ping",
+            Self::Arp(_) => "arp",
+            Self::Udp(_) => "udp",
+            Self::Tcp(_) => "tcp",
+        }
+    }
+}
+
+impl fmt::Display for Probe {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Ping(ping) => write!(f, "ping from {} to {}", ping.from, ping.to),
+            Self::Arp(arp) => write!(f, "arp from {} for {}", arp.from, arp.to),
+            Self::Udp(to) | Self::Tcp(to) => {
+                write!(
+                    f,
+                    "{} from {} to {} port {}",
+                    self.kind(),
+                    to.from,
+                    to.to,
+                    to.port
+                )
+            }
+        }
+    }
+}
+
+const PROBES: &[&str] = &["ping", "arp", "udp", "tcp"];
+const FATES: &[&str] = &["reply", "rejected", "lost"];
+const KEYS: &[&str] = &[
+    "ping", "arp", "udp", "tcp", "reply", "rejected", "lost", "seen", "not-seen",
+];
+
+impl<'de> Deserialize<'de> for Expectation {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct ExpectationVisitor;
+
+        fn twice<E: de::Error>(id: &'static str, key: &str, what: &str) -> E {
+            let message = format!("`{key}` is a second {what} in one item");
+            E::custom(ValueError::new(id, message, "begin a new item with `-`").pack())
+        }
+
+        impl<'de> Visitor<'de> for ExpectationVisitor {
+            type Value = Expectation;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an expectation, for example `ping: {from: a, to: 10.0.0.1}`")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Expectation, A::Error> {
+                let (mut probe, mut fate) = (None, None);
+                let (mut seen, mut not_seen) = (Vec::new(), Vec::new());
+                let mut span = Span::default();
+                while let Some(key) = map.next_key::<Located<String>>()? {
+                    if PROBES.contains(&key.as_str()) {
+                        if probe.is_some() {
+                            return Err(twice("two-probes", &key, "probe"));
+                        }
+                        span = key.span;
+                    }
+                    if FATES.contains(&key.as_str()) && fate.is_some() {
+                        return Err(twice("two-fates", &key, "fate"));
+                    }
+                    match key.as_str() {
+                        "ping" => probe = Some(Probe::Ping(map.next_value()?)),
+                        "arp" => probe = Some(Probe::Arp(map.next_value()?)),
+                        "udp" => probe = Some(Probe::Udp(map.next_value()?)),
+                        "tcp" => probe = Some(Probe::Tcp(map.next_value()?)),
+                        "reply" => fate = Some(ExpectedFate::Reply(at(&key, map.next_value()?))),
+                        "rejected" => {
+                            fate = Some(ExpectedFate::Rejected(at(&key, map.next_value()?)));
+                        }
+                        "lost" => fate = Some(ExpectedFate::Lost(at(&key, map.next_value()?))),
+                        "seen" => seen = map.next_value()?,
+                        "not-seen" => not_seen = map.next_value()?,
+                        other => return Err(de::Error::unknown_field(other, KEYS)),
+                    }
+                }
+                let missing = |id, what: &str, help: String| {
+                    de::Error::custom(
+                        ValueError::new(id, format!("the expectation names no {what}"), help)
+                            .pack(),
+                    )
+                };
+                let probe = probe.ok_or_else(|| {
+                    missing(
+                        "no-probe",
+                        "probe",
+                        format!("write one of: {}", PROBES.join(", ")),
+                    )
+                })?;
+                let fate = fate.ok_or_else(|| {
+                    let help = "say what becomes of the probe: reply, rejected or lost";
+                    missing("no-fate", "fate", help.to_owned())
+                })?;
+                Ok(Expectation {
+                    probe,
+                    fate,
+                    seen,
+                    not_seen,
+                    span,
+                })
+            }
+        }
+
+        deserializer.deserialize_map(ExpectationVisitor)
+    }
+}
+
+/// Gives a mapping the place of its key: a mapping's own span is only its first byte.
+fn at<T>(key: &Located<String>, value: T) -> Located<T> {
+    Located {
+        value,
+        span: key.span,
+    }
+}
+
+impl Serialize for Expectation {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        match &self.probe {
+            Probe::Ping(ping) => map.serialize_entry("ping", ping)?,
+            Probe::Arp(arp) => map.serialize_entry("arp", arp)?,
+            Probe::Udp(exchange) => map.serialize_entry("udp", exchange)?,
+            Probe::Tcp(exchange) => map.serialize_entry("tcp", exchange)?,
+        }
+        match &self.fate {
+            ExpectedFate::Reply(reply) => map.serialize_entry("reply", reply)?,
+            ExpectedFate::Rejected(rejection) => map.serialize_entry("rejected", rejection)?,
+            ExpectedFate::Lost(loss) => map.serialize_entry("lost", loss)?,
+        }
+        if !self.seen.is_empty() {
+            map.serialize_entry("seen", &self.seen)?;
+        }
+        if !self.not_seen.is_empty() {
+            map.serialize_entry("not-seen", &self.not_seen)?;
+        }
+        map.end()
+    }
+}

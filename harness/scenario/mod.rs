@@ -1,0 +1,23 @@
+//! The scenario model: what a YAML file may say, and what is wrong with one that says it badly.
+//!
+//! Invariant: nothing here opens a socket, touches the kernel or runs a command.
+
+mod expectation;
+mod model;
+mod name;
+mod net;
+mod operation;
+mod value;
+
+pub use expectation::{
+    Arp, Exchange, Expectation, ExpectedFate, ExpectedLoss, ExpectedRejection, ExpectedReply, Leg,
+    Ping, Probe, Rejection, Sighting,
+};
+pub use model::{FactKind, Scenario, Step};
+pub use name::{IFNAME_MAX, IfName, LinkRef, NODE_NAME_MAX, NodeName, Place};
+pub use net::{Broadcast, Destination, InterfaceAddress, Prefix};
+pub use operation::{
+    Address, Arguments, Bridge, Delete, Down, HOST, Item, Listen, Masquerade, Master, Mention,
+    Move, Netns, Nomaster, Operation, Route, Sysctl, SysctlKey, SysctlValue, Up, Veth,
+};
+pub use value::{Located, Span, ValueError};

@@ -1,0 +1,86 @@
+//! The shape of a scenario file.
+
+use serde::{Deserialize, Serialize};
+
+use super::expectation::Expectation;
+use super::name::NodeName;
+use super::operation::Item;
+use super::value::Located;
+
+/// One scenario: nodes, what is given, and steps.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Scenario {
+    /// What the scenario shows, in one line.
+    pub title: Located<String>,
+    /// The tutorial that it reproduces.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<Located<String>>,
+    /// The nodes that are there at the start; operations may add others.
+    pub nodes: Vec<Located<NodeName>>,
+    /// The machine that the story starts on, which is not under test.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub given: Vec<Item>,
+    /// The steps, in order.
+    pub steps: Vec<Step>,
+}
+
+/// One step: operations, then expectations, then a snapshot.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Step {
+    /// What the step does, in one line.
+    pub name: Located<String>,
+    /// The changes, in order.
+    #[serde(default, rename = "do", skip_serializing_if = "Vec::is_empty")]
+    pub operations: Vec<Item>,
+    /// What is true afterwards, checked in order.
+    #[serde(default, rename = "expect", skip_serializing_if = "Vec::is_empty")]
+    pub expectations: Vec<Expectation>,
+    /// What is compared with the recorded snapshot, after the expectations.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub snapshot: Vec<Located<FactKind>>,
+}
+
+/// A kind of fact that a snapshot can hold, in the order in which a snapshot shows them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum FactKind {
+    /// Interfaces: kind, state, carrier, MTU, master, peer.
+    Links,
+    /// Interface addresses.
+    Addresses,
+    /// The main routing table.
+    Routes,
+    /// The neighbour (ARP) table.
+    Neighbours,
+    /// The fate of a ping from every node to every address.
+    Reachability,
+}
+
+impl FactKind {
+    /// Returns the word that stands for the kind in a scenario.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Links => "links",
+            Self::Addresses => "addresses",
+            Self::Routes => "routes",
+            Self::Neighbours => "neighbours",
+            Self::Reachability => "reachability",
+        }
+    }
+}
+
+impl Scenario {
+    /// Returns every operation in the order in which it is carried out.
+    pub fn operations(&self) -> impl Iterator<Item = &Item> {
+        self.given
+            .iter()
+            .chain(self.steps.iter().flat_map(|step| &step.operations))
+    }
+
+    /// Returns how many expectations all steps have together.
+    pub fn expectation_count(&self) -> usize {
+        self.steps.iter().map(|step| step.expectations.len()).sum()
+    }
+}
