@@ -1,2 +1,3 @@
 //! netproof proves that a container network works.
+pub mod kernel;
 pub mod scenario;

@@ -78,7 +78,7 @@ fn prefix_from(text: &str) -> Result<IpNet, ValueError> {
         Some(digits) => digits
             .parse::<u8>()
             .ok()
-            .filter(|length| *length <= longest)
+            .filter(|length| *length <= longest && digits.bytes().all(|b| b.is_ascii_digit()))
             .ok_or_else(|| bad(format!("the prefix length is a number from 0 to {longest}")))?,
     };
     IpNet::new(address, length).map_err(|error| bad(error.to_string()))

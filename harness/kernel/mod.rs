@@ -1,0 +1,7 @@
+//! The kernel's interfaces: route netlink, nftables netlink, and settings under `/proc/sys`.
+//!
+//! Invariant: no other module names a netlink type. What comes out of here is netproof's own.
+
+mod error;
+
+pub use error::KernelError;
