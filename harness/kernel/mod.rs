@@ -3,5 +3,9 @@
 //! Invariant: no other module names a netlink type. What comes out of here is netproof's own.
 
 mod error;
+mod mac;
+pub mod route;
+pub mod sysctl;
 
 pub use error::KernelError;
+pub use mac::Mac;

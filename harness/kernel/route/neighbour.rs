@@ -1,0 +1,133 @@
+//! The neighbour table (ARP), and how patient it is.
+
+use std::net::IpAddr;
+
+use rtnetlink::packet_route::neighbour::{
+    NeighbourAddress, NeighbourAttribute, NeighbourMessage, NeighbourState as WireState,
+};
+use rtnetlink::packet_route::neighbour_table::{
+    NeighbourTableAttribute, NeighbourTableMessage, NeighbourTableParameter,
+};
+use rtnetlink::packet_route::{AddressFamily, RouteNetlinkMessage};
+
+use super::RouteSocket;
+use crate::kernel::{KernelError, Mac};
+
+/// An entry of the neighbour table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Neighbour {
+    /// The index of the interface.
+    pub link: u32,
+    /// The neighbour's address.
+    pub address: IpAddr,
+    /// Its hardware address, once known.
+    pub mac: Option<Mac>,
+    /// What the kernel thinks of it.
+    pub state: NeighbourState,
+}
+
+/// The state of a neighbour, with the states that only time tells apart folded into one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NeighbourState {
+    /// The kernel asks for its hardware address; packets for it wait.
+    Incomplete,
+    /// The hardware address is known (reachable, stale, delay and probe).
+    Reachable,
+    /// Nobody answered.
+    Failed,
+    /// Set by hand.
+    Permanent,
+    /// Needs no hardware address, as on `lo`.
+    NoArp,
+}
+
+impl NeighbourState {
+    /// Returns the word that facts show.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Incomplete => "incomplete",
+            Self::Reachable => "reachable",
+            Self::Failed => "failed",
+            Self::Permanent => "permanent",
+            Self::NoArp => "noarp",
+        }
+    }
+}
+
+impl Neighbour {
+    pub(super) fn from_message(message: &NeighbourMessage) -> Option<Self> {
+        let (mut address, mut mac) = (None, None);
+        for attribute in &message.attributes {
+            match attribute {
+                NeighbourAttribute::Destination(NeighbourAddress::Inet(ip)) => {
+                    address = Some(IpAddr::from(*ip));
+                }
+                NeighbourAttribute::Destination(NeighbourAddress::Inet6(ip)) => {
+                    address = Some(IpAddr::from(*ip));
+                }
+                NeighbourAttribute::LinkLayerAddress(bytes) => mac = Mac::from_bytes(bytes),
+                _ => {}
+            }
+        }
+        Some(Self {
+            link: message.header.ifindex,
+            address: address?,
+            mac,
+            state: match message.header.state {
+                WireState::Incomplete => NeighbourState::Incomplete,
+                WireState::Failed | WireState::None => NeighbourState::Failed,
+                WireState::Permanent => NeighbourState::Permanent,
+                WireState::Noarp => NeighbourState::NoArp,
+                _ => NeighbourState::Reachable,
+            },
+        })
+    }
+}
+
+impl RouteSocket {
+    /// Reads the IPv4 neighbour table, ordered by interface and address.
+    ///
+    /// # Errors
+    ///
+    /// The kernel's refusal.
+    pub async fn neighbours(&self) -> Result<Vec<Neighbour>, KernelError> {
+        let mut question = NeighbourMessage::default();
+        question.header.family = AddressFamily::Inet;
+        let answers = self.dump(RouteNetlinkMessage::GetNeighbour(question)).await?;
+        let mut neighbours: Vec<Neighbour> = answers
+            .into_iter()
+            .filter_map(|answer| match answer {
+                RouteNetlinkMessage::NewNeighbour(message) => Neighbour::from_message(&message),
+                _ => None,
+            })
+            .collect();
+        neighbours.sort_by_key(|neighbour| (neighbour.link, neighbour.address));
+        Ok(neighbours)
+    }
+
+    /// Sets how long the kernel waits on one interface for an ARP answer: `retrans_ms`
+    /// milliseconds for each of `probes` requests, arp(7).
+    ///
+    /// The same settings under `/proc/sys/net/ipv4/neigh` are hidden inside a user namespace, and
+    /// those of the table itself cannot be set there at all (`ENOENT`).
+    ///
+    /// # Errors
+    ///
+    /// `ENOENT` if there is no such interface.
+    pub async fn set_neighbour_patience(
+        &self,
+        link: u32,
+        retrans_ms: u64,
+        probes: u32,
+    ) -> Result<(), KernelError> {
+        let mut message = NeighbourTableMessage::default();
+        message.header.family = AddressFamily::Inet;
+        message.attributes.push(NeighbourTableAttribute::Name("arp_cache".to_owned()));
+        message.attributes.push(NeighbourTableAttribute::Parms(vec![
+            NeighbourTableParameter::Ifindex(link),
+            NeighbourTableParameter::RetransTime(retrans_ms),
+            NeighbourTableParameter::McastProbes(probes),
+        ]));
+        self.change(RouteNetlinkMessage::SetNeighbourTable(message), 0).await
+    }
+}

@@ -1,0 +1,240 @@
+//! The main routing table.
+
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr};
+
+use ipnet::IpNet;
+use rtnetlink::packet_core::{NLM_F_CREATE, NLM_F_EXCL};
+use rtnetlink::packet_route::route::{
+    RouteAddress, RouteAttribute, RouteFlags, RouteHeader, RouteMessage,
+    RouteProtocol as WireProtocol, RouteScope as WireScope, RouteType,
+};
+use rtnetlink::packet_route::{AddressFamily, RouteNetlinkMessage};
+
+use super::RouteSocket;
+use crate::kernel::KernelError;
+
+/// A route of the main table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Route {
+    /// The kind; most are unicast.
+    pub kind: RouteKind,
+    /// The destination; none is the default route.
+    pub destination: Option<IpNet>,
+    /// The gateway.
+    pub gateway: Option<IpAddr>,
+    /// The index of the interface that packets leave by.
+    pub link: Option<u32>,
+    /// Who made the route.
+    pub protocol: RouteProtocol,
+    /// How far away the destination is.
+    pub scope: RouteScope,
+    /// The source address that packets get which have none yet.
+    pub preferred_source: Option<IpAddr>,
+    /// The metric: lower is preferred.
+    pub metric: u32,
+    /// The interface has no carrier (`RTNH_F_LINKDOWN`).
+    pub link_down: bool,
+}
+
+/// What a route does with packets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RouteKind {
+    /// Sends them on.
+    Unicast,
+    /// Drops them and says nothing.
+    Blackhole,
+    /// Refuses them: host unreachable.
+    Unreachable,
+    /// Refuses them: administratively prohibited.
+    Prohibit,
+    /// Any other, by its number in linux/rtnetlink.h.
+    Other(u8),
+}
+
+/// Who made a route, by its number in linux/rtnetlink.h (`RTPROT_*`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RouteProtocol(pub u8);
+
+/// How far away a destination is, by its number in linux/rtnetlink.h (`RT_SCOPE_*`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RouteScope(u8);
+
+/// A route to be added or deleted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NewRoute<'a> {
+    /// The destination; none is the default route.
+    pub destination: Option<IpNet>,
+    /// The gateway.
+    pub gateway: Option<IpAddr>,
+    /// The name of the interface that packets leave by.
+    pub link: Option<&'a str>,
+}
+
+impl RouteProtocol {
+    /// Made by the kernel itself, for an address.
+    pub const KERNEL: Self = Self(2);
+    /// Made by hand; `ip route` does not show it.
+    pub const BOOT: Self = Self(3);
+    /// Made by a network manager.
+    pub const STATIC: Self = Self(4);
+}
+
+impl RouteScope {
+    /// Anywhere.
+    pub const UNIVERSE: Self = Self(0);
+    /// On the link itself.
+    pub const LINK: Self = Self(253);
+    /// On this host.
+    pub const HOST: Self = Self(254);
+
+    pub(super) fn from_number(number: u8) -> Self {
+        Self(number)
+    }
+}
+
+impl fmt::Display for RouteProtocol {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Self::KERNEL => f.write_str("kernel"),
+            Self::BOOT => f.write_str("boot"),
+            Self::STATIC => f.write_str("static"),
+            Self(number) => number.fmt(f),
+        }
+    }
+}
+
+impl fmt::Display for RouteScope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Self::UNIVERSE => f.write_str("global"),
+            Self::LINK => f.write_str("link"),
+            Self::HOST => f.write_str("host"),
+            Self(number) => number.fmt(f),
+        }
+    }
+}
+
+impl RouteSocket {
+    /// Reads the IPv4 routes of the main table.
+    ///
+    /// # Errors
+    ///
+    /// The kernel's refusal.
+    pub async fn routes(&self) -> Result<Vec<Route>, KernelError> {
+        let mut question = RouteMessage::default();
+        question.header.address_family = AddressFamily::Inet;
+        let answers = self.dump(RouteNetlinkMessage::GetRoute(question)).await?;
+        Ok(answers
+            .into_iter()
+            .filter_map(|answer| match answer {
+                RouteNetlinkMessage::NewRoute(message) if in_main_table(&message) => {
+                    Some(from_message(&message))
+                }
+                _ => None,
+            })
+            .collect())
+    }
+
+    /// Adds a route to the main table, as ip-route(8) does: protocol boot, scope link unless there
+    /// is a gateway.
+    ///
+    /// # Errors
+    ///
+    /// `EEXIST` if the destination has one, `ENETUNREACH` if the gateway is on no link, `ENODEV` if
+    /// there is no such interface.
+    pub async fn add_route(&self, route: NewRoute<'_>) -> Result<(), KernelError> {
+        let mut message = self.message(route).await?;
+        message.header.protocol = WireProtocol::Boot;
+        message.header.kind = RouteType::Unicast;
+        message.header.scope =
+            if route.gateway.is_some() { WireScope::Universe } else { WireScope::Link };
+        self.change(RouteNetlinkMessage::NewRoute(message), NLM_F_CREATE | NLM_F_EXCL).await
+    }
+
+    /// Deletes a route from the main table.
+    ///
+    /// # Errors
+    ///
+    /// `ESRCH` if there is none such.
+    pub async fn delete_route(&self, route: NewRoute<'_>) -> Result<(), KernelError> {
+        let mut message = self.message(route).await?;
+        message.header.protocol = WireProtocol::Unspec;
+        message.header.kind = RouteType::Unspec;
+        message.header.scope = WireScope::NoWhere;
+        self.change(RouteNetlinkMessage::DelRoute(message), 0).await
+    }
+
+    async fn message(&self, route: NewRoute<'_>) -> Result<RouteMessage, KernelError> {
+        let mut message = RouteMessage::default();
+        message.header.table = RouteHeader::RT_TABLE_MAIN;
+        message.header.address_family = AddressFamily::Inet;
+        if let Some(destination) = route.destination {
+            message.header.destination_prefix_length = destination.prefix_len();
+            message.attributes.push(RouteAttribute::Destination(destination.addr().into()));
+        }
+        if let Some(gateway) = route.gateway {
+            message.attributes.push(RouteAttribute::Gateway(gateway.into()));
+        }
+        if let Some(link) = route.link {
+            message.attributes.push(RouteAttribute::Oif(self.link(link).await?.index));
+        }
+        Ok(message)
+    }
+}
+
+fn in_main_table(message: &RouteMessage) -> bool {
+    let table = message.attributes.iter().find_map(|attribute| match attribute {
+        RouteAttribute::Table(table) => Some(*table),
+        _ => None,
+    });
+    table.unwrap_or(u32::from(message.header.table)) == u32::from(RouteHeader::RT_TABLE_MAIN)
+}
+
+fn ip_of(address: &RouteAddress) -> Option<IpAddr> {
+    match address {
+        RouteAddress::Inet(ip) => Some((*ip).into()),
+        RouteAddress::Inet6(ip) => Some((*ip).into()),
+        _ => None,
+    }
+}
+
+fn from_message(message: &RouteMessage) -> Route {
+    let header = &message.header;
+    let mut route = Route {
+        kind: match header.kind {
+            RouteType::Unicast => RouteKind::Unicast,
+            RouteType::BlackHole => RouteKind::Blackhole,
+            RouteType::Unreachable => RouteKind::Unreachable,
+            RouteType::Prohibit => RouteKind::Prohibit,
+            other => RouteKind::Other(other.into()),
+        },
+        destination: None,
+        gateway: None,
+        link: None,
+        protocol: RouteProtocol(header.protocol.into()),
+        scope: RouteScope(header.scope.into()),
+        preferred_source: None,
+        metric: 0,
+        link_down: header.flags.contains(RouteFlags::Linkdown),
+    };
+    for attribute in &message.attributes {
+        match attribute {
+            RouteAttribute::Destination(address) => {
+                let length = header.destination_prefix_length;
+                route.destination = ip_of(address).and_then(|ip| IpNet::new(ip, length).ok());
+            }
+            RouteAttribute::Gateway(address) => route.gateway = ip_of(address),
+            RouteAttribute::PrefSource(address) => route.preferred_source = ip_of(address),
+            RouteAttribute::Oif(index) => route.link = Some(*index),
+            RouteAttribute::Priority(metric) => route.metric = *metric,
+            _ => {}
+        }
+    }
+    // The kernel leaves out the destination of a route for 0.0.0.0/n with n > 0, too.
+    if route.destination.is_none() && header.destination_prefix_length > 0 {
+        let length = header.destination_prefix_length;
+        route.destination = IpNet::new(Ipv4Addr::UNSPECIFIED.into(), length).ok();
+    }
+    route
+}
