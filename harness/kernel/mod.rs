@@ -3,5 +3,7 @@
 //! Invariant: no other module names a netlink type. What comes out of here is netproof's own.
 
 mod error;
+mod nft;
 
 pub use error::KernelError;
+pub use nft::NftSocket;
