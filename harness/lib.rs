@@ -1,3 +1,4 @@
 //! netproof proves that a container network works.
 pub mod kernel;
 pub mod scenario;
+pub mod world;

@@ -23,9 +23,9 @@ impl Mac {
     pub fn derived_from(text: &str) -> Self {
         const OFFSET: u64 = 0xcbf2_9ce4_8422_2325;
         const PRIME: u64 = 0x0100_0000_01b3;
-        let hash = text
-            .bytes()
-            .fold(OFFSET, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(PRIME));
+        let hash = text.bytes().fold(OFFSET, |hash, byte| {
+            (hash ^ u64::from(byte)).wrapping_mul(PRIME)
+        });
         let [_, _, a, b, c, d, e, f] = hash.to_be_bytes();
         Self([(a & 0xfc) | 0x02, b, c, d, e, f])
     }

@@ -4,8 +4,10 @@
 
 mod error;
 mod mac;
+mod nft;
 pub mod route;
 pub mod sysctl;
 
 pub use error::KernelError;
 pub use mac::Mac;
+pub use nft::NftSocket;

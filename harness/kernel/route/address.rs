@@ -8,7 +8,7 @@ use rtnetlink::packet_route::address::{
 };
 use rtnetlink::packet_route::{AddressFamily, RouteNetlinkMessage};
 
-use super::{RouteSocket, RouteScope};
+use super::{RouteScope, RouteSocket};
 use crate::kernel::KernelError;
 
 /// An address of an interface.
@@ -32,8 +32,11 @@ fn message(link: u32, address: IpAddr, prefix_len: u8) -> AddressMessage {
     let mut message = AddressMessage::default();
     message.header.index = link;
     message.header.prefix_len = prefix_len;
-    message.header.family =
-        if address.is_ipv4() { AddressFamily::Inet } else { AddressFamily::Inet6 };
+    message.header.family = if address.is_ipv4() {
+        AddressFamily::Inet
+    } else {
+        AddressFamily::Inet6
+    };
     // ip-address(8): an address of 127/8 is valid on the host only.
     if address.is_loopback() {
         message.header.scope = AddressScope::Host;
@@ -50,7 +53,9 @@ impl RouteSocket {
     ///
     /// The kernel's refusal.
     pub async fn addresses(&self) -> Result<Vec<Address>, KernelError> {
-        let answers = self.dump(RouteNetlinkMessage::GetAddress(AddressMessage::default())).await?;
+        let answers = self
+            .dump(RouteNetlinkMessage::GetAddress(AddressMessage::default()))
+            .await?;
         let mut addresses: Vec<Address> = answers
             .into_iter()
             .filter_map(|answer| match answer {
@@ -76,9 +81,15 @@ impl RouteSocket {
     ) -> Result<(), KernelError> {
         let mut message = message(self.link(link).await?.index, address, prefix_len);
         if let Some(broadcast) = broadcast {
-            message.attributes.push(AddressAttribute::Broadcast(broadcast));
+            message
+                .attributes
+                .push(AddressAttribute::Broadcast(broadcast));
         }
-        self.change(RouteNetlinkMessage::NewAddress(message), NLM_F_CREATE | NLM_F_EXCL).await
+        self.change(
+            RouteNetlinkMessage::NewAddress(message),
+            NLM_F_CREATE | NLM_F_EXCL,
+        )
+        .await
     }
 
     /// Deletes an address.
@@ -93,7 +104,8 @@ impl RouteSocket {
         prefix_len: u8,
     ) -> Result<(), KernelError> {
         let message = message(self.link(link).await?.index, address, prefix_len);
-        self.change(RouteNetlinkMessage::DelAddress(message), 0).await
+        self.change(RouteNetlinkMessage::DelAddress(message), 0)
+            .await
     }
 }
 

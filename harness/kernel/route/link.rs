@@ -175,7 +175,9 @@ impl RouteSocket {
     ///
     /// The kernel's refusal, or `EIO` where an interface could not be read.
     pub async fn links(&self) -> Result<Vec<Link>, KernelError> {
-        let answers = self.dump(RouteNetlinkMessage::GetLink(LinkMessage::default())).await?;
+        let answers = self
+            .dump(RouteNetlinkMessage::GetLink(LinkMessage::default()))
+            .await?;
         let mut links: Vec<Link> = answers
             .into_iter()
             .filter_map(|answer| match answer {
@@ -197,9 +199,14 @@ impl RouteSocket {
     ///
     /// `ENODEV` if there is none of that name.
     pub async fn link(&self, name: &str) -> Result<Link, KernelError> {
-        match self.get(RouteNetlinkMessage::GetLink(named(name).build())).await? {
+        match self
+            .get(RouteNetlinkMessage::GetLink(named(name).build()))
+            .await?
+        {
             RouteNetlinkMessage::NewLink(message) => Ok(Link::from_message(message)),
-            _ => Err(lost("the kernel answered with something else than an interface")),
+            _ => Err(lost(
+                "the kernel answered with something else than an interface",
+            )),
         }
     }
 
@@ -224,7 +231,11 @@ impl RouteSocket {
             .address(mac.0.to_vec())
             .set_info_data(InfoData::Veth(InfoVeth::Peer(far.build())))
             .build();
-        self.change(RouteNetlinkMessage::NewLink(message), NLM_F_CREATE | NLM_F_EXCL).await
+        self.change(
+            RouteNetlinkMessage::NewLink(message),
+            NLM_F_CREATE | NLM_F_EXCL,
+        )
+        .await
     }
 
     /// Makes a bridge. It gets no address of ours: a bridge takes that of a port, as the kernel
@@ -235,7 +246,11 @@ impl RouteSocket {
     /// `EEXIST` if the name is taken, `EOPNOTSUPP` if the kernel has no bridge.
     pub async fn add_bridge(&self, name: &str) -> Result<(), KernelError> {
         let message = LinkBridge::new(name).build();
-        self.change(RouteNetlinkMessage::NewLink(message), NLM_F_CREATE | NLM_F_EXCL).await
+        self.change(
+            RouteNetlinkMessage::NewLink(message),
+            NLM_F_CREATE | NLM_F_EXCL,
+        )
+        .await
     }
 
     /// Sets an interface up or down.
@@ -265,7 +280,8 @@ impl RouteSocket {
             Some(master) => link.controller(self.link(master).await?.index),
             None => link.nocontroller(),
         };
-        self.change(RouteNetlinkMessage::SetLink(message.build()), 0).await
+        self.change(RouteNetlinkMessage::SetLink(message.build()), 0)
+            .await
     }
 
     /// Moves an interface to another namespace; it arrives there down and without addresses.
@@ -285,7 +301,8 @@ impl RouteSocket {
     ///
     /// `ENODEV` if there is none of that name, `EOPNOTSUPP` if the kind cannot be deleted (`lo`).
     pub async fn delete_link(&self, name: &str) -> Result<(), KernelError> {
-        self.change(RouteNetlinkMessage::DelLink(named(name).build()), 0).await
+        self.change(RouteNetlinkMessage::DelLink(named(name).build()), 0)
+            .await
     }
 
     /// Returns the number by which this namespace knows another, if it has given it one.
@@ -300,12 +317,17 @@ impl RouteSocket {
         message.attributes.push(NsidAttribute::Fd(fd));
         match self.get(RouteNetlinkMessage::GetNsId(message)).await? {
             RouteNetlinkMessage::NewNsId(answer) => {
-                Ok(answer.attributes.iter().find_map(|attribute| match attribute {
-                    NsidAttribute::Id(id) if *id >= 0 => Some(*id),
-                    _ => None,
-                }))
+                Ok(answer
+                    .attributes
+                    .iter()
+                    .find_map(|attribute| match attribute {
+                        NsidAttribute::Id(id) if *id >= 0 => Some(*id),
+                        _ => None,
+                    }))
             }
-            _ => Err(lost("the kernel answered with something else than a namespace number")),
+            _ => Err(lost(
+                "the kernel answered with something else than a namespace number",
+            )),
         }
     }
 }

@@ -53,21 +53,29 @@ impl RouteSocket {
             rtnetlink::new_connection().map_err(|error| KernelError::from_io(&error))?;
         let socket = connection.socket_mut().socket_mut();
         // With the refused message cut off (cap-ack) the attributes follow its header directly.
-        socket.set_ext_ack(true).map_err(|error| KernelError::from_io(&error))?;
-        socket.set_cap_ack(true).map_err(|error| KernelError::from_io(&error))?;
+        socket
+            .set_ext_ack(true)
+            .map_err(|error| KernelError::from_io(&error))?;
+        socket
+            .set_cap_ack(true)
+            .map_err(|error| KernelError::from_io(&error))?;
         tokio::spawn(connection);
         Ok(Self { handle })
     }
 
     /// Sends one request and waits for its acknowledgement.
     async fn change(&self, message: RouteNetlinkMessage, flags: u16) -> Result<(), KernelError> {
-        self.exchange(message, NLM_F_REQUEST | NLM_F_ACK | flags).await.map(|_| ())
+        self.exchange(message, NLM_F_REQUEST | NLM_F_ACK | flags)
+            .await
+            .map(|_| ())
     }
 
     /// Asks for one object.
     async fn get(&self, message: RouteNetlinkMessage) -> Result<RouteNetlinkMessage, KernelError> {
         let (mut answers, _) = self.exchange(message, NLM_F_REQUEST).await?;
-        answers.pop().ok_or_else(|| lost("the kernel sent no answer that could be read"))
+        answers
+            .pop()
+            .ok_or_else(|| lost("the kernel sent no answer that could be read"))
     }
 
     /// Asks for all objects of a kind, again when the kernel says that they changed meanwhile
@@ -77,8 +85,9 @@ impl RouteSocket {
         message: RouteNetlinkMessage,
     ) -> Result<Vec<RouteNetlinkMessage>, KernelError> {
         for _ in 0..DUMP_ATTEMPTS {
-            let (answers, interrupted) =
-                self.exchange(message.clone(), NLM_F_REQUEST | NLM_F_DUMP).await?;
+            let (answers, interrupted) = self
+                .exchange(message.clone(), NLM_F_REQUEST | NLM_F_DUMP)
+                .await?;
             if !interrupted {
                 return Ok(answers);
             }
@@ -120,5 +129,8 @@ impl RouteSocket {
 
 /// An exchange that did not come to its end, in our own words.
 fn lost(sentence: &str) -> KernelError {
-    KernelError { errno: Errno::EIO, sentence: Some(sentence.to_owned()) }
+    KernelError {
+        errno: Errno::EIO,
+        sentence: Some(sentence.to_owned()),
+    }
 }

@@ -59,9 +59,18 @@ impl Monitor {
             match self.socket.recv_from_full() {
                 Ok((bytes, _)) => read_changes(&bytes, &mut changes),
                 Err(error) => match KernelError::from_io(&error) {
-                    KernelError { errno: Errno::EAGAIN, .. } => return Ok(changes),
-                    KernelError { errno: Errno::EINTR, .. } => {}
-                    KernelError { errno: Errno::ENOBUFS, .. } => changes.push(Change::Overrun),
+                    KernelError {
+                        errno: Errno::EAGAIN,
+                        ..
+                    } => return Ok(changes),
+                    KernelError {
+                        errno: Errno::EINTR,
+                        ..
+                    } => {}
+                    KernelError {
+                        errno: Errno::ENOBUFS,
+                        ..
+                    } => changes.push(Change::Overrun),
                     error => return Err(error),
                 },
             }

@@ -93,7 +93,9 @@ impl RouteSocket {
     pub async fn neighbours(&self) -> Result<Vec<Neighbour>, KernelError> {
         let mut question = NeighbourMessage::default();
         question.header.family = AddressFamily::Inet;
-        let answers = self.dump(RouteNetlinkMessage::GetNeighbour(question)).await?;
+        let answers = self
+            .dump(RouteNetlinkMessage::GetNeighbour(question))
+            .await?;
         let mut neighbours: Vec<Neighbour> = answers
             .into_iter()
             .filter_map(|answer| match answer {
@@ -122,12 +124,15 @@ impl RouteSocket {
     ) -> Result<(), KernelError> {
         let mut message = NeighbourTableMessage::default();
         message.header.family = AddressFamily::Inet;
-        message.attributes.push(NeighbourTableAttribute::Name("arp_cache".to_owned()));
+        message
+            .attributes
+            .push(NeighbourTableAttribute::Name("arp_cache".to_owned()));
         message.attributes.push(NeighbourTableAttribute::Parms(vec![
             NeighbourTableParameter::Ifindex(link),
             NeighbourTableParameter::RetransTime(retrans_ms),
             NeighbourTableParameter::McastProbes(probes),
         ]));
-        self.change(RouteNetlinkMessage::SetNeighbourTable(message), 0).await
+        self.change(RouteNetlinkMessage::SetNeighbourTable(message), 0)
+            .await
     }
 }

@@ -147,9 +147,16 @@ impl RouteSocket {
         let mut message = self.message(route).await?;
         message.header.protocol = WireProtocol::Boot;
         message.header.kind = RouteType::Unicast;
-        message.header.scope =
-            if route.gateway.is_some() { WireScope::Universe } else { WireScope::Link };
-        self.change(RouteNetlinkMessage::NewRoute(message), NLM_F_CREATE | NLM_F_EXCL).await
+        message.header.scope = if route.gateway.is_some() {
+            WireScope::Universe
+        } else {
+            WireScope::Link
+        };
+        self.change(
+            RouteNetlinkMessage::NewRoute(message),
+            NLM_F_CREATE | NLM_F_EXCL,
+        )
+        .await
     }
 
     /// Deletes a route from the main table.
@@ -171,23 +178,32 @@ impl RouteSocket {
         message.header.address_family = AddressFamily::Inet;
         if let Some(destination) = route.destination {
             message.header.destination_prefix_length = destination.prefix_len();
-            message.attributes.push(RouteAttribute::Destination(destination.addr().into()));
+            message
+                .attributes
+                .push(RouteAttribute::Destination(destination.addr().into()));
         }
         if let Some(gateway) = route.gateway {
-            message.attributes.push(RouteAttribute::Gateway(gateway.into()));
+            message
+                .attributes
+                .push(RouteAttribute::Gateway(gateway.into()));
         }
         if let Some(link) = route.link {
-            message.attributes.push(RouteAttribute::Oif(self.link(link).await?.index));
+            message
+                .attributes
+                .push(RouteAttribute::Oif(self.link(link).await?.index));
         }
         Ok(message)
     }
 }
 
 fn in_main_table(message: &RouteMessage) -> bool {
-    let table = message.attributes.iter().find_map(|attribute| match attribute {
-        RouteAttribute::Table(table) => Some(*table),
-        _ => None,
-    });
+    let table = message
+        .attributes
+        .iter()
+        .find_map(|attribute| match attribute {
+            RouteAttribute::Table(table) => Some(*table),
+            _ => None,
+        });
     table.unwrap_or(u32::from(message.header.table)) == u32::from(RouteHeader::RT_TABLE_MAIN)
 }
 

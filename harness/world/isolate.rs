@@ -1,0 +1,272 @@
+//! From an ordinary process to a world: namespaces, mounts, and three processes whose lives hang
+//! together.
+//!
+//! The process that calls [`isolate`] becomes the *shim*. It makes the namespaces and forks pid 1,
+//! the *init*, which mounts what the world needs and forks the *runner*; only the runner comes back
+//! from the call. When the starter dies, shim and init see its end of standard input close; when
+//! the shim dies, init sees the shim's pipe close; when init dies, the kernel kills everything in
+//! its pid namespace; when the runner ends, init and then shim end with its status.
+
+use std::fs;
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use nix::errno::Errno;
+use nix::mount::{MsFlags, mount};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sched::CloneFlags;
+use nix::sys::signal::{SigSet, SigmaskHow, Signal, kill};
+use nix::sys::signalfd::{SfdFlags, SignalFd};
+use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
+use nix::unistd::{ForkResult, Pid, getgid, getppid, getuid, pipe2};
+use serde::{Deserialize, Serialize};
+
+use super::error::{Stage, WorldError};
+use super::sys;
+
+/// Which privileges a world is made with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Tier {
+    /// A user namespace with one id: no privileges needed.
+    #[default]
+    User,
+    /// No user namespace: needs CAP_SYS_ADMIN, as in a privileged container.
+    Root,
+}
+
+impl Tier {
+    /// Returns the word that stands for the tier on the command line.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::User => "user",
+            Self::Root => "root",
+        }
+    }
+}
+
+/// The status of shim and init when they end a world whose starter is gone; nobody is left to
+/// read it.
+const ABANDONED: i32 = 1;
+
+/// Turns the calling process into a world and returns in its runner.
+///
+/// Standard input must be a pipe that the starter holds open for as long as the world may live.
+/// The runner is the only thread of its process; its network namespace has only `lo`, down.
+///
+/// # Errors
+///
+/// The stage that the machine refuses. An error may come back in the shim or in init: report it
+/// and end the process, whichever it is.
+pub fn isolate(tier: Tier) -> Result<(), WorldError> {
+    // What the shim holds open, init sees close.
+    let (shim_gone, shim_alive) = pipe2(nix::fcntl::OFlag::O_CLOEXEC)
+        .map_err(|errno| WorldError::new(Stage::Process, errno))?;
+    // Not to be had from a starter outside this pid namespace; then the pipe alone has to do.
+    let starter = sys::pidfd_open(getppid()).ok();
+    make_namespaces(tier)?;
+    match sys::fork().map_err(|errno| WorldError::new(Stage::Process, errno))? {
+        ForkResult::Parent { child } => {
+            drop(shim_gone);
+            let status = supervise(child, starter.as_ref());
+            drop(shim_alive);
+            end(status)
+        }
+        ForkResult::Child => {
+            drop(shim_alive);
+            drop(starter);
+            become_init(shim_gone)
+        }
+    }
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "this is the module that makes namespaces"
+)]
+fn make_namespaces(tier: Tier) -> Result<(), WorldError> {
+    if tier == Tier::User {
+        let (uid, gid) = (getuid(), getgid());
+        nix::sched::unshare(CloneFlags::CLONE_NEWUSER)
+            .map_err(|errno| WorldError::new(Stage::UserNamespace, errno))?;
+        // user_namespaces(7): gid_map may only be written once setgroups is denied.
+        for (file, text) in [
+            ("/proc/self/setgroups", "deny".to_owned()),
+            ("/proc/self/uid_map", format!("0 {uid} 1")),
+            ("/proc/self/gid_map", format!("0 {gid} 1")),
+        ] {
+            fs::write(file, text).map_err(|error| {
+                WorldError::new(Stage::IdMap, crate::kernel::KernelError::from_io(&error))
+                    .detail(file)
+            })?;
+        }
+    }
+    nix::sched::unshare(
+        CloneFlags::CLONE_NEWPID
+            | CloneFlags::CLONE_NEWNS
+            | CloneFlags::CLONE_NEWNET
+            | CloneFlags::CLONE_NEWUTS
+            | CloneFlags::CLONE_NEWIPC,
+    )
+    .map_err(|errno| WorldError::new(Stage::Namespaces, errno))
+}
+
+/// The shim's life: until init ends, or the starter does.
+fn supervise(init: Pid, starter: Option<&OwnedFd>) -> i32 {
+    leave_events_to_the_runner();
+    let stdin = io::stdin();
+    if let Ok(init_ended) = sys::pidfd_open(init) {
+        let mut ends = vec![
+            (stdin.as_fd(), PollFlags::empty()),
+            (init_ended.as_fd(), PollFlags::POLLIN),
+        ];
+        ends.extend(starter.map(|starter| (starter.as_fd(), PollFlags::POLLIN)));
+        wait_for_any(&ends);
+    }
+    // Harmless if it has ended already: a zombie keeps its pid until it is waited for below.
+    let _ = kill(init, Signal::SIGKILL);
+    loop {
+        match waitpid(init, None) {
+            Err(Errno::EINTR) => {}
+            Ok(status) => return code_of(status).unwrap_or(ABANDONED),
+            Err(_) => return ABANDONED,
+        }
+    }
+}
+
+/// Pid 1: mounts, forks the runner, and reaps until the runner ends or its watchers die.
+fn become_init(shim_gone: OwnedFd) -> Result<(), WorldError> {
+    let process = |errno| WorldError::new(Stage::Process, errno);
+    // A backstop for the pipe: the shim has one thread, so its end is the process's end.
+    nix::sys::prctl::set_pdeathsig(Signal::SIGKILL).map_err(process)?;
+    let _ = nix::unistd::sethostname("netproof");
+    mount_afresh()?;
+
+    let children = SigSet::from_iter([Signal::SIGCHLD]);
+    let before = children
+        .thread_swap_mask(SigmaskHow::SIG_BLOCK)
+        .map_err(process)?;
+    let child_ended =
+        SignalFd::with_flags(&children, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)
+            .map_err(process)?;
+    match sys::fork().map_err(process)? {
+        ForkResult::Child => {
+            before.thread_set_mask().map_err(process)?;
+            Ok(())
+        }
+        ForkResult::Parent { child } => {
+            leave_events_to_the_runner();
+            let stdin = io::stdin();
+            loop {
+                if let Some(status) = reap(child) {
+                    end(status);
+                }
+                let ready = wait_for_any(&[
+                    (child_ended.as_fd(), PollFlags::POLLIN),
+                    (stdin.as_fd(), PollFlags::empty()),
+                    (shim_gone.as_fd(), PollFlags::empty()),
+                ]);
+                if ready != Some(0) {
+                    end(ABANDONED);
+                }
+                while let Ok(Some(_)) = child_ended.read_signal() {}
+            }
+        }
+    }
+}
+
+/// Reaps every child that has ended; returns the runner's status if it is one of them.
+fn reap(runner: Pid) -> Option<i32> {
+    let mut runner_status = None;
+    loop {
+        match waitpid(None, Some(WaitPidFlag::WNOHANG)) {
+            Ok(WaitStatus::StillAlive) => return runner_status,
+            Ok(status) if status.pid() == Some(runner) => {
+                runner_status = code_of(status).or(runner_status);
+            }
+            Ok(_) | Err(Errno::EINTR) => {}
+            Err(_) => return runner_status.or(Some(ABANDONED)),
+        }
+    }
+}
+
+/// The exit code that hands a status on: that of the process, or 128 and the signal as in a shell.
+fn code_of(status: WaitStatus) -> Option<i32> {
+    match status {
+        WaitStatus::Exited(_, code) => Some(code),
+        WaitStatus::Signaled(_, signal, _) => Some(128 + signal as i32),
+        _ => None,
+    }
+}
+
+/// Waits until one of the descriptors is ready or hung up; returns its position.
+fn wait_for_any(fds: &[(BorrowedFd<'_>, PollFlags)]) -> Option<usize> {
+    let mut polled: Vec<PollFd<'_>> = fds
+        .iter()
+        .map(|(fd, flags)| PollFd::new(*fd, *flags))
+        .collect();
+    loop {
+        match poll(&mut polled, PollTimeout::NONE) {
+            Err(Errno::EINTR) => {}
+            Err(_) => return None,
+            Ok(_) => {
+                return polled
+                    .iter()
+                    .position(|fd| fd.revents().is_some_and(|events| !events.is_empty()));
+            }
+        }
+    }
+}
+
+/// Closes standard output, so that its reader sees the end when the runner ends.
+fn leave_events_to_the_runner() {
+    if let Ok(null) = fs::File::options().write(true).open("/dev/null") {
+        let _ = nix::unistd::dup2_stdout(null);
+    }
+}
+
+#[expect(
+    clippy::exit,
+    reason = "shim and init end here, with the runner's status"
+)]
+fn end(status: i32) -> ! {
+    std::process::exit(status)
+}
+
+/// Mounts `/proc` of the new pid namespace, `/sys` of the new network namespace (it shows that of
+/// the process that mounts it), and an empty `/run`, so that nothing in the world writes outside.
+fn mount_afresh() -> Result<(), WorldError> {
+    const NONE: Option<&str> = None;
+    let safe = MsFlags::MS_NOSUID | MsFlags::MS_NODEV;
+    let failed =
+        |at: &'static str| move |errno: Errno| WorldError::new(Stage::Mounts, errno).detail(at);
+    mount(NONE, "/", NONE, MsFlags::MS_REC | MsFlags::MS_PRIVATE, NONE).map_err(failed("/"))?;
+    mount(
+        Some("proc"),
+        "/proc",
+        Some("proc"),
+        safe | MsFlags::MS_NOEXEC,
+        NONE,
+    )
+    .map_err(failed("/proc"))?;
+    mount(
+        Some("sysfs"),
+        "/sys",
+        Some("sysfs"),
+        safe | MsFlags::MS_NOEXEC,
+        NONE,
+    )
+    .map_err(failed("/sys"))?;
+    mount(
+        Some("tmpfs"),
+        "/run",
+        Some("tmpfs"),
+        safe,
+        Some("mode=0755"),
+    )
+    .map_err(failed("/run"))?;
+    fs::create_dir(super::node::NETNS_DIR).map_err(|error| {
+        WorldError::new(Stage::Mounts, crate::kernel::KernelError::from_io(&error))
+            .detail(super::node::NETNS_DIR)
+    })
+}

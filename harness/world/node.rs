@@ -1,0 +1,179 @@
+//! A node: one network namespace, held by file descriptor.
+
+use std::fs;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::PathBuf;
+
+use nix::mount::{MntFlags, MsFlags, mount, umount2};
+use nix::sched::CloneFlags;
+use tokio::runtime::Handle;
+
+use super::baseline::{Pinned, pin_node};
+use super::error::{Stage, WorldError};
+use crate::kernel::KernelError;
+use crate::kernel::route::{Monitor, RouteSocket};
+use crate::scenario::NodeName;
+
+/// Where named network namespaces stand, ip-netns(8).
+pub(super) const NETNS_DIR: &str = "/run/netns";
+
+/// The network namespace of the calling thread. `/proc/self` would be that of the main thread.
+const OWN_NETNS: &str = "/proc/thread-self/ns/net";
+
+/// One network namespace of a scenario.
+pub struct Node {
+    name: NodeName,
+    netns: OwnedFd,
+    route: RouteSocket,
+    monitor: Monitor,
+    pinned: Pinned,
+    named: bool,
+}
+
+impl Node {
+    /// Makes a node in a new network namespace, with its name under `/run/netns`.
+    pub(super) fn create(name: &NodeName, hostile: bool) -> Result<Self, WorldError> {
+        Self::build(name, hostile, true)
+    }
+
+    /// Makes a node of the calling thread's own network namespace.
+    pub(super) fn own(name: &NodeName, hostile: bool) -> Result<Self, WorldError> {
+        Self::build(name, hostile, false)
+    }
+
+    fn build(name: &NodeName, hostile: bool, fresh: bool) -> Result<Self, WorldError> {
+        let runtime = Handle::current();
+        on_own_thread(move || {
+            if fresh {
+                #[expect(
+                    clippy::disallowed_methods,
+                    reason = "this is the module that makes namespaces"
+                )]
+                nix::sched::unshare(CloneFlags::CLONE_NEWNET)
+                    .map_err(|errno| WorldError::new(Stage::NetNamespace, errno))?;
+            }
+            let open = |error: std::io::Error| {
+                WorldError::new(Stage::NetNamespace, KernelError::from_io(&error)).detail(OWN_NETNS)
+            };
+            let netns = OwnedFd::from(fs::File::open(OWN_NETNS).map_err(open)?);
+            if fresh {
+                bind(&path_of(name))?;
+            }
+            let pinned = pin_node(hostile)
+                .map_err(|(path, error)| WorldError::new(Stage::Baseline, error).detail(path))?;
+            let socket = |error| WorldError::new(Stage::Socket, error);
+            let _context = runtime.enter();
+            let route = RouteSocket::open().map_err(socket)?;
+            let monitor = Monitor::open().map_err(socket)?;
+            Ok(Self {
+                name: name.clone(),
+                netns,
+                route,
+                monitor,
+                pinned,
+                named: fresh,
+            })
+        })
+        .map_err(|error: WorldError| error.node(name))
+    }
+
+    /// Returns the node's name.
+    pub fn name(&self) -> &NodeName {
+        &self.name
+    }
+
+    /// Returns the descriptor that keeps the namespace.
+    pub fn netns(&self) -> BorrowedFd<'_> {
+        self.netns.as_fd()
+    }
+
+    /// Returns the node's route netlink socket.
+    pub fn route(&self) -> &RouteSocket {
+        &self.route
+    }
+
+    /// Returns the node's ear for changes.
+    pub fn monitor(&self) -> &Monitor {
+        &self.monitor
+    }
+
+    /// Returns what pinning its settings came to.
+    pub fn pinned(&self) -> &Pinned {
+        &self.pinned
+    }
+
+    /// Runs `work` on a short-lived thread inside the node's network namespace.
+    ///
+    /// A socket that it opens keeps the namespace when the thread has ended.
+    ///
+    /// # Errors
+    ///
+    /// The kernel's refusal to enter.
+    pub fn enter<T: Send>(&self, work: impl FnOnce() -> T + Send) -> Result<T, WorldError> {
+        on_own_thread(|| {
+            #[expect(
+                clippy::disallowed_methods,
+                reason = "this is the module that enters namespaces"
+            )]
+            nix::sched::setns(self.netns.as_fd(), CloneFlags::CLONE_NEWNET)
+                .map_err(|errno| WorldError::new(Stage::NetNamespace, errno).node(&self.name))?;
+            Ok(work())
+        })
+    }
+
+    /// Takes away the node's name, as `ip netns delete` does. The namespace itself ends with the
+    /// last descriptor, socket or process in it.
+    pub(super) fn unname(&self) -> Result<(), WorldError> {
+        if !self.named {
+            return Ok(());
+        }
+        let path = path_of(&self.name);
+        let failed = |error: KernelError| {
+            WorldError::new(Stage::Mounts, error)
+                .detail(path.display().to_string())
+                .node(&self.name)
+        };
+        umount2(&path, MntFlags::MNT_DETACH).map_err(|errno| failed(errno.into()))?;
+        fs::remove_file(&path).map_err(|error| failed(KernelError::from_io(&error)))
+    }
+}
+
+fn path_of(name: &NodeName) -> PathBuf {
+    PathBuf::from(NETNS_DIR).join(name.as_str())
+}
+
+/// Gives the calling thread's network namespace a name that `ip netns` knows.
+fn bind(path: &PathBuf) -> Result<(), WorldError> {
+    let at = || path.display().to_string();
+    fs::File::options()
+        .write(true)
+        .create_new(true)
+        .open(path)
+        .map_err(|error| {
+            WorldError::new(Stage::Mounts, KernelError::from_io(&error)).detail(at())
+        })?;
+    mount(
+        Some(OWN_NETNS),
+        path,
+        None::<&str>,
+        MsFlags::MS_BIND,
+        None::<&str>,
+    )
+    .map_err(|errno| WorldError::new(Stage::Mounts, errno).detail(at()))
+}
+
+/// Runs `work` on a thread of its own, whose network namespace nobody else shares or inherits.
+fn on_own_thread<T: Send>(
+    work: impl FnOnce() -> Result<T, WorldError> + Send,
+) -> Result<T, WorldError> {
+    std::thread::scope(|scope| {
+        let thread = std::thread::Builder::new()
+            .name("node".to_owned())
+            .spawn_scoped(scope, work)
+            .map_err(|error| WorldError::new(Stage::Process, KernelError::from_io(&error)))?;
+        // A panic in there is ours, and goes on here.
+        thread
+            .join()
+            .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    })
+}

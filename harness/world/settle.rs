@@ -1,0 +1,160 @@
+//! Waiting until the links have become what the operations made of them.
+//!
+//! A link is not ready when the request that sets it up is acknowledged: carrier, queueing
+//! discipline, bridge port and the `linkdown` mark of routes follow from a work queue of the kernel
+//! (net/core/link_watch.c), some milliseconds later. What has to come is known from both ends, and
+//! that it came is a notification; so nothing here sleeps or guesses.
+
+use std::os::fd::AsFd;
+use std::time::{Duration, Instant};
+
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+
+use super::World;
+use super::baseline::{NEIGHBOUR_PROBES, NEIGHBOUR_RETRANS_MS};
+use super::topology::Topology;
+use crate::kernel::KernelError;
+use crate::kernel::route::{Link, LinkKind, OperState, PortState};
+use crate::scenario::NodeName;
+
+/// How long links may take to settle before that is an error. The kernel needs 3 to 48 ms; a
+/// loaded machine multiplies that.
+const SETTLE_DEADLINE: Duration = Duration::from_secs(20);
+
+/// Why the links did not settle.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum SettleError {
+    /// The kernel refused to show or set something.
+    #[error("cannot read the state of the links")]
+    Kernel(#[from] KernelError),
+    /// A link did not reach the state that its two ends call for.
+    #[error("{link} did not become {wanted} within {} s", SETTLE_DEADLINE.as_secs())]
+    Stuck {
+        /// The link, as `node/ifname`.
+        link: String,
+        /// What it should be.
+        wanted: &'static str,
+    },
+}
+
+/// What a link still has to become.
+fn missing(topology: &Topology, node: &NodeName, link: &Link) -> Option<&'static str> {
+    if link.kind == LinkKind::Veth
+        && let Some((_, peer)) = topology.peer(node, link.index)
+    {
+        let wired = link.up && peer.up;
+        if wired && !(link.running && link.oper_state == OperState::Up) {
+            return Some("running");
+        }
+        if !wired && link.running {
+            return Some("without carrier");
+        }
+    }
+    if let Some(master) = link.master.and_then(|master| topology.link(node, master)) {
+        let carries = master.up && link.up && link.running;
+        match (carries, link.port_state) {
+            (true, Some(PortState::Forwarding)) | (false, Some(PortState::Disabled)) => {}
+            (_, None) => {}
+            (true, Some(_)) => return Some("a forwarding port"),
+            (false, Some(_)) => return Some("a disabled port"),
+        }
+    }
+    if link.kind == LinkKind::Bridge && link.up {
+        let mut ports = topology.ports_of(node, link.index).peekable();
+        if ports.peek().is_some() {
+            let forwards = ports.any(|port| port.port_state == Some(PortState::Forwarding));
+            if forwards && !link.running {
+                return Some("running");
+            }
+            if !forwards && link.running {
+                return Some("without carrier");
+            }
+        }
+    }
+    None
+}
+
+impl World {
+    /// Waits until every link is what the operations made of it, and returns all links.
+    ///
+    /// Sets each link's patience with silent neighbours as well, since links may have come; those
+    /// requests take the lock under which the kernel's work queue changes links, so that what it
+    /// was doing is done when they are answered.
+    ///
+    /// # Errors
+    ///
+    /// A link that does not become what it has to, or the kernel's refusal.
+    pub async fn settle(&self) -> Result<Topology, SettleError> {
+        let deadline = Instant::now() + SETTLE_DEADLINE;
+        loop {
+            for node in self.nodes() {
+                node.monitor().drain()?;
+            }
+            let topology = Topology::read(self).await?;
+            let stuck = topology
+                .iter()
+                .find_map(|(node, link)| Some((node, link, missing(&topology, node, link)?)));
+            let Some((node, link, wanted)) = stuck else {
+                self.set_neighbour_patience(&topology).await?;
+                return Ok(topology);
+            };
+            if !self.wait_for_change(deadline)? {
+                let link = format!("{node}/{}", link.name);
+                return Err(SettleError::Stuck { link, wanted });
+            }
+        }
+    }
+
+    async fn set_neighbour_patience(&self, topology: &Topology) -> Result<(), KernelError> {
+        for (name, link) in topology
+            .iter()
+            .filter(|(_, link)| link.kind != LinkKind::Loopback)
+        {
+            let Some(node) = self.node(name) else {
+                continue;
+            };
+            let patience = node.route().set_neighbour_patience(
+                link.index,
+                NEIGHBOUR_RETRANS_MS,
+                NEIGHBOUR_PROBES,
+            );
+            match patience.await {
+                // The link is gone again, or has no IPv4 (an MTU under 68 bytes).
+                Err(error) if error.errno == Errno::ENOENT => {}
+                result => result?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Waits until a link or neighbour of any node changes; tells whether one did in time.
+    ///
+    /// # Errors
+    ///
+    /// The kernel's refusal to wait.
+    pub fn wait_for_change(&self, deadline: Instant) -> Result<bool, KernelError> {
+        let nodes: Vec<_> = self.nodes().collect();
+        let mut fds: Vec<PollFd<'_>> = nodes
+            .iter()
+            .map(|node| PollFd::new(node.monitor().as_fd(), PollFlags::POLLIN))
+            .collect();
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Ok(false);
+            }
+            // Rounded up: a wait of 0 ms would spin through the last millisecond.
+            let left = left + Duration::from_millis(1);
+            match poll(
+                &mut fds,
+                PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX),
+            ) {
+                Ok(0) | Err(Errno::EINTR) => {}
+                Ok(_) => return Ok(true),
+                Err(errno) => return Err(errno.into()),
+            }
+        }
+    }
+}

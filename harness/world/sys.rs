@@ -1,0 +1,39 @@
+//! The system calls that no safe wrapper exists for. The only `unsafe` of the crate.
+
+#![expect(unsafe_code, reason = "fork(2) and pidfd_open(2) have no safe wrapper")]
+
+use std::os::fd::{FromRawFd, OwnedFd};
+
+use nix::errno::Errno;
+use nix::libc;
+use nix::unistd::{ForkResult, Pid};
+
+/// Forks the process.
+///
+/// # Errors
+///
+/// `EPERM` if the process has other threads; the kernel's refusal.
+pub(super) fn fork() -> Result<ForkResult, Errno> {
+    // A child of a process with threads may only call async-signal-safe functions, fork(2); ours
+    // goes on to allocate. So there must be no other thread, and this is where that is made sure.
+    let threads = std::fs::read_dir("/proc/self/task").map_or(0, Iterator::count);
+    if threads != 1 {
+        return Err(Errno::EPERM);
+    }
+    // SAFETY: the calling thread is the only one, so no lock is held by a thread that the child
+    // lacks, and the child may do all that the parent may.
+    unsafe { nix::unistd::fork() }
+}
+
+/// Opens a descriptor that becomes readable when the process ends, pidfd_open(2).
+///
+/// # Errors
+///
+/// `ESRCH` if there is no such process; `ENOSYS` before Linux 5.3.
+pub(super) fn pidfd_open(pid: Pid) -> Result<OwnedFd, Errno> {
+    // SAFETY: the call takes two integers and touches no memory of ours.
+    let result = unsafe { libc::syscall(libc::SYS_pidfd_open, pid.as_raw(), 0) };
+    let fd = i32::try_from(Errno::result(result)?).map_err(|_| Errno::EBADF)?;
+    // SAFETY: the kernel has just made this descriptor for us, so nobody else owns it.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+}
