@@ -1,4 +1,8 @@
 //! netproof proves that a container network works.
+pub mod implement;
+pub mod judge;
 pub mod kernel;
+pub mod observe;
+pub mod run;
 pub mod scenario;
 pub mod world;

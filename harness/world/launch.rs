@@ -8,7 +8,7 @@ use std::ffi::OsString;
 use std::io::{self, BufRead, Read, Write};
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
+use std::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
@@ -235,14 +235,11 @@ impl WorldProcess {
         &self.program
     }
 
-    /// Waits until the world's first process is gone, and with it everything in the world.
-    ///
-    /// # Errors
-    ///
-    /// The process cannot be waited for.
-    pub fn wait_until_gone(mut self) -> io::Result<ExitStatus> {
+    /// Tells whether the world's first process is gone, and with it everything in the world; ends
+    /// the world's right to live.
+    pub fn is_gone(&mut self) -> bool {
         self.lifeline = None;
-        self.child.wait()
+        matches!(self.child.try_wait(), Ok(Some(_)) | Err(_))
     }
 
     fn kill(&mut self) {

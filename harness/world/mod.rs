@@ -23,6 +23,7 @@ pub use launch::{
 };
 pub use node::Node;
 pub use settle::SettleError;
+pub(crate) use sys::link_address;
 pub use topology::{Port, Topology};
 
 use crate::scenario::{HOST, NodeName};
@@ -91,7 +92,8 @@ impl World {
     /// `ENOENT` if there is no such node; a link that does not go.
     pub async fn delete_node(&mut self, name: &NodeName) -> Result<(), WorldError> {
         let failed = |error| WorldError::new(Stage::NetNamespace, error).node(name);
-        let Some(node) = self.nodes.get(name) else {
+        // `host` has no name that could be deleted.
+        let Some(node) = self.nodes.get(name).filter(|_| name.as_str() != HOST) else {
             return Err(failed(nix::errno::Errno::ENOENT.into()));
         };
         node.unname()?;

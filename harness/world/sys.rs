@@ -1,6 +1,9 @@
 //! The system calls that no safe wrapper exists for. The only `unsafe` of the crate.
 
-#![expect(unsafe_code, reason = "fork(2) and pidfd_open(2) have no safe wrapper")]
+#![expect(
+    unsafe_code,
+    reason = "fork(2), pidfd_open(2) and sockaddr_ll have no safe wrapper"
+)]
 
 use std::os::fd::{FromRawFd, OwnedFd};
 
@@ -36,4 +39,24 @@ pub(super) fn pidfd_open(pid: Pid) -> Result<OwnedFd, Errno> {
     let fd = i32::try_from(Errno::result(result)?).map_err(|_| Errno::EBADF)?;
     // SAFETY: the kernel has just made this descriptor for us, so nobody else owns it.
     Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+}
+
+/// Makes the address of an interface for an AF_PACKET socket, packet(7): frames sent to it leave
+/// by that interface.
+pub(crate) fn link_address(index: i32) -> Option<nix::sys::socket::LinkAddr> {
+    use nix::sys::socket::{LinkAddr, SockaddrLike as _};
+
+    let address = libc::sockaddr_ll {
+        sll_family: u16::try_from(libc::AF_PACKET).ok()?,
+        sll_protocol: 0,
+        sll_ifindex: index,
+        sll_hatype: 0,
+        sll_pkttype: 0,
+        sll_halen: 6,
+        sll_addr: [0; 8],
+    };
+    let length = u32::try_from(size_of_val(&address)).ok();
+    // SAFETY: the pointer is to a whole sockaddr_ll that lives through the call and whose family
+    // says what it is; the call copies it.
+    unsafe { LinkAddr::from_raw(std::ptr::from_ref(&address).cast(), length) }
 }

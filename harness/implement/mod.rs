@@ -1,0 +1,60 @@
+//! Implementations: those that carry operations out.
+//!
+//! Invariant: an implementation never judges itself, and never reads an expectation.
+
+mod native;
+
+use std::future::Future;
+use std::pin::Pin;
+
+pub use native::Native;
+
+use crate::kernel::KernelError;
+use crate::scenario::Operation;
+use crate::world::{World, WorldError};
+
+/// What carrying out one operation will come to.
+pub type Applied<'a> = Pin<Box<dyn Future<Output = Result<(), OperationError>> + 'a>>;
+
+/// Something that changes the network of a world.
+pub trait Implementation {
+    /// Returns the name under which it is chosen and reported.
+    fn name(&self) -> &str;
+
+    /// Carries one operation out.
+    fn apply<'a>(&'a mut self, world: &'a mut World, operation: &'a Operation) -> Applied<'a>;
+}
+
+/// Why an operation was not carried out.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum OperationError {
+    /// The kernel refused it.
+    #[error(transparent)]
+    Refused(#[from] KernelError),
+    /// The kernel does not have what it needs.
+    #[error("this kernel has no {feature}: {reason}")]
+    Unsupported {
+        /// The missing feature.
+        feature: &'static str,
+        /// What the kernel said.
+        reason: KernelError,
+    },
+    /// The world could not follow.
+    #[error(transparent)]
+    World(#[from] WorldError),
+    /// The operation is the harness's own: no implementation is asked for it.
+    #[error("`{0}` is carried out by the harness, not by an implementation")]
+    HarnessOnly(&'static str),
+}
+
+impl OperationError {
+    /// Returns what the kernel said, where the operation was refused by it.
+    pub fn refusal(&self) -> Option<&KernelError> {
+        match self {
+            Self::Refused(error) => Some(error),
+            Self::World(error) => Some(&error.source),
+            Self::Unsupported { .. } | Self::HarnessOnly(_) => None,
+        }
+    }
+}

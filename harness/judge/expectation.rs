@@ -1,0 +1,293 @@
+//! A probe's expectation against its record.
+
+use serde::{Deserialize, Serialize};
+
+use super::Verdict;
+use crate::observe::{Fate, Record, Sighting as Seen};
+use crate::scenario::{Expectation, ExpectedFate, ExpectedReply, Leg, Located, Place, Sighting};
+
+/// One point in which what was observed is not what was expected.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Mismatch {
+    /// What it is about: `fate`, `ttl`, `source`, `by`, `how`, `after`, `leg`, `seen`, `not-seen`.
+    pub what: String,
+    /// What was expected.
+    pub expected: String,
+    /// What was observed instead.
+    pub seen: String,
+}
+
+/// How an expectation came out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Judgement {
+    /// Pass, fail, or error where the probe proved nothing.
+    pub verdict: Verdict,
+    /// Every point that differs.
+    pub mismatches: Vec<Mismatch>,
+}
+
+/// Judges an expectation by the record of its probe.
+pub fn judge(expectation: &Expectation, record: &Record) -> Judgement {
+    let mut points = Points::default();
+    points.fate(&expectation.fate, &record.fate);
+    for sighting in &expectation.seen {
+        points.seen(sighting, &record.sightings);
+    }
+    for sighting in &expectation.not_seen {
+        points.not_seen(sighting, &record.sightings);
+    }
+    let verdict = match (&record.fate, points.mismatches.is_empty()) {
+        (Fate::Inconclusive { .. }, _) => Verdict::Error,
+        (_, true) => Verdict::Pass,
+        (_, false) => Verdict::Fail,
+    };
+    Judgement {
+        verdict,
+        mismatches: points.mismatches,
+    }
+}
+
+#[derive(Default)]
+struct Points {
+    mismatches: Vec<Mismatch>,
+}
+
+impl Points {
+    fn differ(&mut self, what: &str, expected: impl ToString, seen: impl ToString) {
+        self.mismatches.push(Mismatch {
+            what: what.to_owned(),
+            expected: expected.to_string(),
+            seen: seen.to_string(),
+        });
+    }
+
+    /// Notes a difference unless what was expected, if anything, is what was observed.
+    fn same<T: PartialEq + ToString>(
+        &mut self,
+        what: &str,
+        expected: Option<&Located<T>>,
+        seen: Option<&T>,
+    ) {
+        if let Some(expected) = expected
+            && Some(&expected.value) != seen
+        {
+            self.differ(
+                what,
+                &expected.value.to_string(),
+                seen.map_or("none".to_owned(), T::to_string),
+            );
+        }
+    }
+
+    fn fate(&mut self, expected: &ExpectedFate, seen: &Fate) {
+        match (expected, seen) {
+            (ExpectedFate::Reply(expected), Fate::Reply { ttl, source, by }) => {
+                self.same("ttl", expected.ttl.as_ref(), ttl.as_ref());
+                self.same("source", expected.source.as_ref(), source.as_ref());
+                self.same("by", expected.by.as_ref(), by.as_ref());
+            }
+            (ExpectedFate::Rejected(expected), Fate::Rejected { how, by }) => {
+                self.same("how", Some(&expected.how), Some(how));
+                self.same("by", Some(&expected.by), Some(by));
+            }
+            (ExpectedFate::Lost(expected), Fate::Lost { after, leg, also }) => {
+                let ends: Vec<&Place> = std::iter::once(after).chain(also).collect();
+                if !ends.contains(&&expected.after.value) {
+                    let seen: Vec<String> = ends.iter().map(|place| place.to_string()).collect();
+                    self.differ("after", &expected.after.value, seen.join(", "));
+                }
+                let expected_leg = expected
+                    .leg
+                    .as_ref()
+                    .map(|leg| leg.value)
+                    .unwrap_or_default();
+                if expected_leg != *leg {
+                    self.differ("leg", expected_leg, leg);
+                }
+            }
+            _ => self.differ("fate", describe(expected), seen),
+        }
+    }
+
+    fn seen(&mut self, expected: &Sighting, sightings: &[Seen]) {
+        if !sightings.iter().any(|seen| matches(expected, seen)) {
+            let on_it: Vec<&Seen> = sightings
+                .iter()
+                .filter(|seen| seen.on == expected.on.value)
+                .collect();
+            let shown = if on_it.is_empty() {
+                path(sightings)
+            } else {
+                packets(&on_it)
+            };
+            self.differ("seen", describe_sighting(expected), shown);
+        }
+    }
+
+    fn not_seen(&mut self, unwanted: &Sighting, sightings: &[Seen]) {
+        let found: Vec<&Seen> = sightings
+            .iter()
+            .filter(|seen| matches(unwanted, seen))
+            .collect();
+        if !found.is_empty() {
+            let nothing = format!("no {}", describe_sighting(unwanted));
+            self.differ("not-seen", nothing, packets(&found));
+        }
+    }
+}
+
+fn matches(expected: &Sighting, seen: &Seen) -> bool {
+    let leg = expected
+        .leg
+        .as_ref()
+        .map(|leg| leg.value)
+        .unwrap_or_default();
+    seen.on == expected.on.value
+        && seen.leg == leg
+        && expected
+            .source
+            .as_ref()
+            .is_none_or(|source| source.value == seen.source)
+        && expected
+            .destination
+            .as_ref()
+            .is_none_or(|to| to.value == seen.destination)
+}
+
+fn describe(expected: &ExpectedFate) -> String {
+    match expected {
+        ExpectedFate::Reply(Located {
+            value: ExpectedReply { ttl, .. },
+            ..
+        }) => match ttl {
+            Some(ttl) => format!("reply ttl {ttl}"),
+            None => "reply".to_owned(),
+        },
+        ExpectedFate::Rejected(rejected) => format!("rejected {} by {}", rejected.how, rejected.by),
+        ExpectedFate::Lost(lost) => match lost.leg.as_ref().map(|leg| leg.value) {
+            Some(Leg::Reply) => format!("reply lost after {}", lost.after),
+            _ => format!("lost after {}", lost.after),
+        },
+    }
+}
+
+fn describe_sighting(sighting: &Sighting) -> String {
+    let leg = sighting
+        .leg
+        .as_ref()
+        .map(|leg| leg.value)
+        .unwrap_or_default();
+    let mut text = format!("{leg} on {}", sighting.on);
+    if let Some(source) = &sighting.source {
+        text += &format!(" from {source}");
+    }
+    if let Some(destination) = &sighting.destination {
+        text += &format!(" to {destination}");
+    }
+    text
+}
+
+/// Says which packets were on an interface, each kind once.
+fn packets(sightings: &[&Seen]) -> String {
+    let mut texts: Vec<String> = Vec::new();
+    for seen in sightings {
+        let text = format!(
+            "{} on {} from {} to {}",
+            seen.leg, seen.on, seen.source, seen.destination
+        );
+        if !texts.contains(&text) {
+            texts.push(text);
+        }
+    }
+    texts.join(", ")
+}
+
+/// Says where a probe was seen instead, interface by interface.
+fn path(sightings: &[Seen]) -> String {
+    let mut places: Vec<String> = Vec::new();
+    for seen in sightings {
+        let place = match seen.leg {
+            Leg::Request => seen.on.to_string(),
+            Leg::Reply => format!("{} (reply)", seen.on),
+        };
+        if places.last() != Some(&place) {
+            places.push(place);
+        }
+    }
+    if places.is_empty() {
+        "nowhere".to_owned()
+    } else {
+        format!("only on {}", places.join(", "))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+    use crate::observe::Direction;
+
+    fn record() -> Record {
+        Record {
+            fate: Fate::Reply {
+                ttl: Some(62),
+                source: "192.168.64.4".parse().ok(),
+                by: None,
+            },
+            sightings: vec![Seen {
+                on: "host/enp0s1".parse().unwrap(),
+                direction: Direction::Out,
+                leg: Leg::Request,
+                source: "192.168.64.4".parse().unwrap(),
+                destination: "8.8.8.8".parse().unwrap(),
+                ttl: Some(63),
+                for_another: false,
+            }],
+            attempts: 1,
+            doubts: Vec::new(),
+            ms: 0.1,
+        }
+    }
+
+    fn expectation(rest: &str) -> Expectation {
+        serde_json::from_str(&format!(
+            r#"{{"ping": {{"from": "web", "to": "8.8.8.8"}}, {rest}}}"#
+        ))
+        .unwrap()
+    }
+
+    #[rstest]
+    #[case::any_reply(r#""reply": {}"#, &[])]
+    #[case::exact(r#""reply": {"ttl": 62, "source": "192.168.64.4"}"#, &[])]
+    #[case::ttl(r#""reply": {"ttl": 64}"#, &["ttl"])]
+    #[case::source(r#""reply": {"source": "10.10.0.10"}"#, &["source"])]
+    #[case::by(r#""reply": {"by": "a/b"}"#, &["by"])]
+    #[case::lost(r#""lost": {"after": "host/app_br"}"#, &["fate"])]
+    #[case::rejected(r#""rejected": {"how": "prohibited", "by": "host"}"#, &["fate"])]
+    #[case::seen(r#""reply": {}, "seen": [{"on": "host/enp0s1", "source": "192.168.64.4"}]"#, &[])]
+    #[case::seen_else(r#""reply": {}, "seen": [{"on": "host/enp0s1", "source": "10.10.0.10"}]"#, &["seen"])]
+    #[case::seen_reply(r#""reply": {}, "seen": [{"on": "host/enp0s1", "leg": "reply"}]"#, &["seen"])]
+    #[case::not_seen(r#""reply": {}, "not-seen": [{"on": "host/enp0s1"}]"#, &["not-seen"])]
+    #[case::not_seen_else(r#""reply": {}, "not-seen": [{"on": "host/app_br"}]"#, &[])]
+    fn every_point_that_differs_is_named(#[case] rest: &str, #[case] points: &[&str]) {
+        let judgement = judge(&expectation(rest), &record());
+        let named: Vec<&str> = judgement
+            .mismatches
+            .iter()
+            .map(|it| it.what.as_str())
+            .collect();
+        assert_eq!(named, points);
+        assert_eq!(judgement.verdict == Verdict::Pass, points.is_empty());
+    }
+
+    #[test]
+    fn what_proves_nothing_never_passes() {
+        let record = Record {
+            fate: Fate::Inconclusive { why: "x".into() },
+            ..record()
+        };
+        let judgement = judge(&expectation(r#""reply": {}"#), &record);
+        assert_eq!(judgement.verdict, Verdict::Error);
+    }
+}

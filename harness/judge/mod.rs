@@ -1,0 +1,14 @@
+//! Judgement: what was expected against what was observed.
+//!
+//! Invariant: the judge never configures, and sends nothing. Everything here is a function of its
+//! arguments.
+
+mod expectation;
+mod operation;
+mod snapshot;
+mod verdict;
+
+pub use expectation::{Judgement, Mismatch, judge};
+pub use operation::{OperationJudgement, judge_operation};
+pub use snapshot::{Comparison, compare, content_of};
+pub use verdict::Verdict;

@@ -1,0 +1,313 @@
+//! One attempt: send, wait for rest, and conclude.
+
+use std::net::{IpAddr, Ipv4Addr};
+
+use nix::errno::Errno;
+
+use super::fate::{Fate, rejection_of_errno, rejection_of_icmp};
+use super::frame::{Direction, Frame};
+use super::identity::{Identity, Part, TOKEN_LENGTH, sequence_of_syn};
+use super::probe::{ArpProbe, EchoProbe, Outcome, TcpProbe, UdpProbe};
+use super::walk::{Sighting, Walk};
+use super::{ObserveError, Observer};
+use crate::scenario::{Exchange, Leg, LinkRef, NodeName, Place, Probe, Rejection};
+use crate::world::{Node, Topology, World};
+
+/// The first port that probes are sent from; one for each attempt.
+const FIRST_PORT: u16 = 33_000;
+/// How many ports there are to go round.
+const PORTS: u32 = 20_000;
+
+/// What one attempt showed.
+pub(super) struct Attempt {
+    pub(super) fate: Fate,
+    pub(super) sightings: Vec<Sighting>,
+}
+
+/// A probe on its way: the socket that waits for its answer.
+enum Sent {
+    Echo(EchoProbe),
+    Udp(UdpProbe),
+    Tcp(TcpProbe),
+    /// The taps are all that hears the answer.
+    Arp,
+    /// The kernel refused to send it.
+    Refused(Errno),
+}
+
+impl Sent {
+    fn outcome(&self) -> Outcome {
+        match self {
+            Self::Echo(probe) => probe.outcome(),
+            Self::Udp(probe) => probe.outcome(),
+            Self::Tcp(probe) => probe.outcome(),
+            Self::Arp => Outcome::Silent,
+            Self::Refused(errno) => Outcome::Failed(*errno),
+        }
+    }
+}
+
+/// How the packets of an attempt will be known.
+enum Mark {
+    Known(Identity),
+    /// By the sequence number of the SYN between these ports, once it is seen.
+    Syn {
+        from_port: u16,
+        to_port: u16,
+    },
+}
+
+impl Observer {
+    /// Sends a probe once and waits for what becomes of it.
+    pub(super) async fn attempt(
+        &mut self,
+        world: &World,
+        topology: &Topology,
+        probe: &Probe,
+    ) -> Result<Attempt, ObserveError> {
+        self.prepare_taps(world)?;
+        self.attempts += 1;
+        let from = probe.from();
+        let node = world
+            .node(from)
+            .ok_or_else(|| ObserveError::NoSuchNode(from.clone()))?;
+        let (sent, mark, own) = self.send(node, topology, probe).await?;
+        let mut rest = self.come_to_rest(world, topology).await?;
+        rest.frames.splice(0..0, own);
+        if let Some(why) = rest.doubt {
+            return Ok(Attempt {
+                fate: Fate::Inconclusive { why },
+                sightings: Vec::new(),
+            });
+        }
+        let identity = match mark {
+            Mark::Known(identity) => Some(identity),
+            Mark::Syn { from_port, to_port } => {
+                let own = rest.frames.iter().filter(|frame| frame.node == *from);
+                sequence_of_syn(own, from_port, to_port).map(|sequence| Identity::Tcp { sequence })
+            }
+        };
+        let walk = identity
+            .map(|identity| Walk::new(rest.frames, &identity, topology, from))
+            .unwrap_or_default();
+        Ok(Attempt {
+            fate: conclude(sent.outcome(), probe, &walk, topology),
+            sightings: walk.sightings(topology),
+        })
+    }
+
+    /// Sends the probe. The last part of the answer is a frame that no tap sees go, if it is one.
+    async fn send(
+        &self,
+        node: &Node,
+        topology: &Topology,
+        probe: &Probe,
+    ) -> Result<(Sent, Mark, Option<Frame>), ObserveError> {
+        let IpAddr::V4(to) = probe.to() else {
+            // Refused before a world is made; there is no node that has IPv6.
+            let nothing = Identity::Echo {
+                token: [0; TOKEN_LENGTH],
+            };
+            return Ok((
+                Sent::Refused(Errno::EAFNOSUPPORT),
+                Mark::Known(nothing),
+                None,
+            ));
+        };
+        let token = self.token();
+        match probe {
+            Probe::Ping(ping) => {
+                let ttl = ping.ttl.as_ref().map(|ttl| ttl.value);
+                let identifier = (self.attempts % u32::from(u16::MAX)) as u16;
+                let sent = match node.enter(|| EchoProbe::open(token, ttl))? {
+                    Ok(echo) => after(echo.send(to, identifier), Sent::Echo(echo)),
+                    Err(errno) => return Err(refused(errno)),
+                };
+                Ok((sent, Mark::Known(Identity::Echo { token }), None))
+            }
+            Probe::Udp(Exchange { port, .. }) => {
+                let from_port = self.port();
+                let sent = match node.enter(|| UdpProbe::open(token, from_port))? {
+                    Ok(udp) => after(udp.send(to, port.value), Sent::Udp(udp)),
+                    Err(errno) => return Err(refused(errno)),
+                };
+                Ok((sent, Mark::Known(Identity::Udp { token }), None))
+            }
+            Probe::Tcp(Exchange { port, .. }) => {
+                let from_port = self.port();
+                let sent = match node.enter(|| TcpProbe::open(from_port))? {
+                    Ok(tcp) => after(tcp.send(to, port.value), Sent::Tcp(tcp)),
+                    Err(errno) => return Err(refused(errno)),
+                };
+                Ok((
+                    sent,
+                    Mark::Syn {
+                        from_port,
+                        to_port: port.value,
+                    },
+                    None,
+                ))
+            }
+            Probe::Arp(arp) => self.send_arp(node, topology, &arp.from.value, to).await,
+        }
+    }
+
+    async fn send_arp(
+        &self,
+        node: &Node,
+        topology: &Topology,
+        from: &LinkRef,
+        target: Ipv4Addr,
+    ) -> Result<(Sent, Mark, Option<Frame>), ObserveError> {
+        let no_link = || ObserveError::NoSuchLink(from.clone());
+        let link = topology
+            .link_named(&from.node, from.ifname.as_str())
+            .ok_or_else(no_link)?;
+        let mac = link.mac.ok_or_else(no_link)?;
+        let tap = self.taps.get(&from.node).ok_or_else(no_link)?;
+        // As arping(8): from the interface's own address, or from none as in address detection.
+        let own = node.route().addresses().await?;
+        let sender = own.iter().find_map(|own| match own.address {
+            IpAddr::V4(ip) if own.link == link.index => Some(ip),
+            _ => None,
+        });
+        let sender = sender.unwrap_or(Ipv4Addr::UNSPECIFIED);
+        let bytes = ArpProbe {
+            mac,
+            sender,
+            target,
+        }
+        .frame()
+        .map_err(refused)?;
+        let sent = tap.send(link.index, &bytes);
+        let frame = sent.is_ok().then(|| Frame {
+            node: from.node.clone(),
+            link: link.index,
+            direction: Direction::Out,
+            for_another: false,
+            bytes,
+        });
+        Ok((
+            after(sent, Sent::Arp),
+            Mark::Known(Identity::Arp {
+                mac,
+                sender,
+                target,
+            }),
+            frame,
+        ))
+    }
+
+    /// The mark of this attempt's packets, which no other attempt of the world has.
+    fn token(&self) -> [u8; TOKEN_LENGTH] {
+        let mut token = *b"netproof probe\0\0";
+        token[TOKEN_LENGTH - 4..].copy_from_slice(&self.attempts.to_be_bytes());
+        token
+    }
+
+    fn port(&self) -> u16 {
+        FIRST_PORT + (self.attempts % PORTS) as u16
+    }
+}
+
+fn after(result: Result<(), Errno>, sent: Sent) -> Sent {
+    match result {
+        Ok(()) => sent,
+        Err(errno) => Sent::Refused(errno),
+    }
+}
+
+fn refused(errno: Errno) -> ObserveError {
+    ObserveError::Kernel(errno.into())
+}
+
+/// Says what became of a probe, from what its socket and the taps saw.
+fn conclude(outcome: Outcome, probe: &Probe, walk: &Walk, topology: &Topology) -> Fate {
+    if let Probe::Arp(arp) = probe {
+        return conclude_arp(outcome, &arp.from, walk, topology);
+    }
+    match outcome {
+        Outcome::Answered => reply(walk, topology),
+        Outcome::Failed(errno) => rejected(errno, probe.from(), walk),
+        Outcome::Silent => lost(probe.from(), walk, topology),
+    }
+}
+
+fn reply(walk: &Walk, topology: &Topology) -> Fate {
+    let last = |leg| walk.ends(leg, topology).into_iter().next();
+    Fate::Reply {
+        ttl: last(Leg::Reply).and_then(|sighting| sighting.ttl),
+        source: last(Leg::Request).map(|sighting| sighting.source),
+        by: None,
+    }
+}
+
+fn conclude_arp(outcome: Outcome, from: &LinkRef, walk: &Walk, topology: &Topology) -> Fate {
+    if outcome != Outcome::Silent {
+        // The link is down: the request never left.
+        return lost(&from.node, walk, topology);
+    }
+    let own = topology
+        .link_named(&from.node, from.ifname.as_str())
+        .map(|link| link.index);
+    let answer = walk.steps().find_map(|step| {
+        let here = step.frame.node == from.node
+            && Some(step.frame.link) == own
+            && step.frame.direction == Direction::In;
+        step.answered_mac().filter(|_| here)
+    });
+    match answer {
+        None => lost(&from.node, walk, topology),
+        Some(mac) => Fate::Reply {
+            ttl: None,
+            source: walk
+                .ends(Leg::Request, topology)
+                .into_iter()
+                .next()
+                .map(|seen| seen.source),
+            by: super::facts::owner_of(mac, topology),
+        },
+    }
+}
+
+fn rejected(errno: Errno, from: &NodeName, walk: &Walk) -> Fate {
+    // What refused it on the way is on the wire; what the sender's kernel refused is only an errno.
+    let on_the_wire = walk.steps().find_map(|step| match step.part {
+        Part::Error {
+            leg: Leg::Request,
+            kind,
+            code,
+        } => Some((rejection_of_icmp(kind, code)?, step.frame.node.clone())),
+        Part::Packet {
+            leg: Leg::Reply,
+            reset: true,
+            ..
+        } => Some((Rejection::PortUnreachable, step.frame.node.clone())),
+        _ => None,
+    });
+    match on_the_wire.or_else(|| Some((rejection_of_errno(errno)?, from.clone()))) {
+        Some((how, by)) => Fate::Rejected { how, by },
+        None => Fate::Inconclusive {
+            why: format!("the sender's socket says: {}", errno.desc()),
+        },
+    }
+}
+
+fn lost(from: &NodeName, walk: &Walk, topology: &Topology) -> Fate {
+    let place = |sighting: Sighting| Place::Link(sighting.on);
+    for leg in [Leg::Reply, Leg::Request] {
+        let mut ends = walk.ends(leg, topology).into_iter();
+        if let Some(end) = ends.next() {
+            return Fate::Lost {
+                after: place(end),
+                leg,
+                also: ends.map(place).collect(),
+            };
+        }
+    }
+    Fate::Lost {
+        after: Place::Node(from.clone()),
+        leg: Leg::Request,
+        also: Vec::new(),
+    }
+}

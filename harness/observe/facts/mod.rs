@@ -1,0 +1,171 @@
+//! Facts: what the kernel says of every node, with everything left out that differs between
+//! machines, runs and implementations that do the same.
+
+mod text;
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+pub(super) use text::section;
+pub use text::write;
+
+use super::ObserveError;
+use crate::kernel::Mac;
+use crate::kernel::route::{Address, Link, LinkKind, Neighbour, NeighbourState, Route};
+use crate::scenario::{FactKind, LinkRef, NodeName};
+use crate::world::{Topology, World};
+
+/// Interfaces that some kernels put into every new namespace, and others do not.
+const FALLBACK_TUNNELS: &[&str] = &[
+    "erspan0", "gre0", "gretap0", "ip6_vti0", "ip6gre0", "ip6tnl0", "ip_vti0", "sit0", "tunl0",
+];
+
+/// What the kernel says of one node.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct NodeFacts {
+    /// The interfaces.
+    pub links: Vec<Link>,
+    /// Their addresses.
+    pub addresses: Vec<Address>,
+    /// The routes of the main table.
+    pub routes: Vec<Route>,
+    /// The neighbours.
+    pub neighbours: Vec<Neighbour>,
+}
+
+/// What the kernel says of every node.
+#[derive(Debug, Clone, Default)]
+pub struct Facts {
+    nodes: BTreeMap<NodeName, NodeFacts>,
+    topology: Topology,
+}
+
+impl Facts {
+    /// Reads the facts of every node, of the kinds that are asked for.
+    ///
+    /// # Errors
+    ///
+    /// The kernel's refusal to show them.
+    pub async fn read(
+        world: &World,
+        topology: &Topology,
+        kinds: &[FactKind],
+    ) -> Result<Self, ObserveError> {
+        let mut facts = Self {
+            nodes: BTreeMap::new(),
+            topology: topology.clone(),
+        };
+        for node in world.nodes() {
+            let route = node.route();
+            let mut of_node = NodeFacts {
+                links: topology.links_of(node.name()).to_vec(),
+                ..Default::default()
+            };
+            if kinds.contains(&FactKind::Addresses) {
+                of_node.addresses = route.addresses().await?;
+            }
+            if kinds.contains(&FactKind::Routes) {
+                of_node.routes = route.routes().await?;
+            }
+            if kinds.contains(&FactKind::Neighbours) {
+                of_node.neighbours = route.neighbours().await?;
+            }
+            facts.nodes.insert(
+                node.name().clone(),
+                of_node
+                    .without_fallback_tunnels()
+                    .without_addressless_neighbours()
+                    .sorted(),
+            );
+        }
+        Ok(facts)
+    }
+
+    /// Goes through the nodes in the order of their names.
+    pub fn nodes(&self) -> impl Iterator<Item = (&NodeName, &NodeFacts)> {
+        self.nodes.iter()
+    }
+}
+
+impl NodeFacts {
+    /// Leaves out the tunnels that depend on what the kernel was built with.
+    fn without_fallback_tunnels(mut self) -> Self {
+        let is_fallback = |link: &Link| {
+            !matches!(link.kind, LinkKind::Veth | LinkKind::Bridge)
+                && FALLBACK_TUNNELS.contains(&link.name.as_str())
+        };
+        self.links.retain(|link| !is_fallback(link));
+        self
+    }
+
+    /// Leaves out the entries that stand for no station: those of `lo`, and of multicast.
+    fn without_addressless_neighbours(mut self) -> Self {
+        self.neighbours.retain(|neighbour| {
+            neighbour.state != NeighbourState::NoArp && !neighbour.address.is_multicast()
+        });
+        self
+    }
+
+    /// Orders everything by what it says, not by index or age.
+    fn sorted(mut self) -> Self {
+        let names: BTreeMap<u32, String> = self
+            .links
+            .iter()
+            .map(|link| (link.index, link.name.clone()))
+            .collect();
+        let name = |index: u32| names.get(&index).cloned().unwrap_or_default();
+        self.links.sort_by(|a, b| a.name.cmp(&b.name));
+        self.addresses
+            .sort_by_key(|address| (name(address.link), address.address));
+        self.neighbours
+            .sort_by_key(|neighbour| (neighbour.address, name(neighbour.link)));
+        self.routes.sort_by_key(|route| {
+            let destination = route
+                .destination
+                .map(|prefix| (prefix.addr(), prefix.prefix_len()));
+            (
+                destination,
+                route.metric,
+                route.link.map(name),
+                route.gateway,
+            )
+        });
+        self
+    }
+}
+
+/// Finds the interface that a hardware address belongs to. A bridge takes over the address of one
+/// of its ports, and then speaks for it.
+pub(super) fn owner_of(mac: Mac, topology: &Topology) -> Option<LinkRef> {
+    let mut owners: Vec<(&NodeName, &Link)> = topology
+        .iter()
+        .filter(|(_, link)| link.mac == Some(mac))
+        .collect();
+    owners.sort_by_key(|(node, link)| {
+        (
+            link.kind != LinkKind::Bridge,
+            link.master.is_some(),
+            (*node).clone(),
+            link.name.clone(),
+        )
+    });
+    let (node, link) = owners.first()?;
+    Some(LinkRef {
+        node: (*node).clone(),
+        ifname: link.name.parse().ok()?,
+    })
+}
+
+/// Lists the addresses at which nodes can be asked, each once, in order.
+pub(super) fn askable_addresses(facts: &Facts) -> Vec<IpAddr> {
+    let mut addresses: Vec<IpAddr> = facts
+        .nodes
+        .values()
+        .flat_map(|node| &node.addresses)
+        .map(|address| address.address)
+        .filter(|address| address.is_ipv4() && !address.is_loopback())
+        .collect();
+    addresses.sort();
+    addresses.dedup();
+    addresses
+}

@@ -1,0 +1,166 @@
+//! The one writer of facts: the text that snapshots hold.
+
+use std::fmt::Write as _;
+
+use super::{Facts, NodeFacts, owner_of};
+use crate::kernel::route::{
+    Address, Link, LinkKind, Neighbour, Route, RouteKind, RouteProtocol, RouteScope,
+};
+use crate::scenario::{FactKind, NodeName};
+use crate::world::Topology;
+
+/// Writes the facts of one kind, node by node, in the words of `ip`.
+///
+/// Interfaces stand by name instead of number, and a hardware address as `mac(node/ifname)`.
+pub fn write(facts: &Facts, kind: FactKind) -> String {
+    let mut text = format!("[{}]\n", kind.word());
+    for (node, of_node) in facts.nodes() {
+        section(
+            &mut text,
+            node,
+            &lines(of_node, node, kind, &facts.topology),
+        );
+    }
+    text
+}
+
+/// Writes what belongs to one node; a node without any says so.
+pub(in crate::observe) fn section(text: &mut String, node: &NodeName, lines: &[String]) {
+    let _ = writeln!(text, "{node}");
+    for line in lines {
+        let _ = writeln!(text, "  {line}");
+    }
+    if lines.is_empty() {
+        text.push_str("  (none)\n");
+    }
+}
+
+fn lines(facts: &NodeFacts, node: &NodeName, kind: FactKind, topology: &Topology) -> Vec<String> {
+    let name = |index: u32| {
+        topology
+            .link(node, index)
+            .map_or_else(|| format!("if{index}"), |link| link.name.clone())
+    };
+    match kind {
+        FactKind::Links => facts
+            .links
+            .iter()
+            .map(|it| link_line(it, node, topology))
+            .collect(),
+        FactKind::Addresses => facts
+            .addresses
+            .iter()
+            .map(|it| address_line(it, &name(it.link)))
+            .collect(),
+        FactKind::Routes => facts
+            .routes
+            .iter()
+            .map(|it| route_line(it, &name))
+            .collect(),
+        FactKind::Neighbours => facts
+            .neighbours
+            .iter()
+            .map(|it| neighbour_line(it, &name(it.link), topology))
+            .collect(),
+        // Not what the kernel says but what probes found; see `matrix`.
+        FactKind::Reachability => Vec::new(),
+    }
+}
+
+/// `web_veth: veth up carrier mtu 1500 master br0 peer host/x`. The operational state is left out:
+/// for a link that is down it depends on the order of interface numbers.
+fn link_line(link: &Link, node: &NodeName, topology: &Topology) -> String {
+    let mut line = format!("{}: {}", link.name, link.kind.name());
+    line.push_str(if link.up { " up" } else { " down" });
+    // Carrier means nothing while the link is down: a bridge keeps what it had.
+    if link.up {
+        line.push_str(if link.carrier {
+            " carrier"
+        } else {
+            " no-carrier"
+        });
+    }
+    let _ = write!(line, " mtu {}", link.mtu);
+    if let Some(master) = link.master.and_then(|index| topology.link(node, index)) {
+        let _ = write!(line, " master {}", master.name);
+    }
+    if link.kind == LinkKind::Veth {
+        match topology.peer(node, link.index) {
+            Some((peer_node, peer)) => {
+                let _ = write!(line, " peer {peer_node}/{}", peer.name);
+            }
+            None => line.push_str(" peer elsewhere"),
+        }
+    }
+    line
+}
+
+fn address_line(address: &Address, link: &str) -> String {
+    let mut line = format!("{link}: {}/{}", address.address, address.prefix_len);
+    if let Some(broadcast) = address.broadcast {
+        let _ = write!(line, " brd {broadcast}");
+    }
+    let _ = write!(line, " scope {}", address.scope);
+    if address.secondary {
+        line.push_str(" secondary");
+    }
+    line
+}
+
+/// As `ip route` prints it, with the defaults left out in the same way.
+fn route_line(route: &Route, name: &dyn Fn(u32) -> String) -> String {
+    let mut line = match route.kind {
+        RouteKind::Unicast => String::new(),
+        RouteKind::Blackhole => "blackhole ".to_owned(),
+        RouteKind::Unreachable => "unreachable ".to_owned(),
+        RouteKind::Prohibit => "prohibit ".to_owned(),
+        RouteKind::Other(number) => format!("type {number} "),
+    };
+    match route.destination {
+        None => line.push_str("default"),
+        Some(prefix) if prefix.prefix_len() == prefix.max_prefix_len() => {
+            let _ = write!(line, "{}", prefix.addr());
+        }
+        Some(prefix) => {
+            let _ = write!(line, "{prefix}");
+        }
+    }
+    if let Some(gateway) = route.gateway {
+        let _ = write!(line, " via {gateway}");
+    }
+    if let Some(link) = route.link {
+        let _ = write!(line, " dev {}", name(link));
+    }
+    if route.protocol != RouteProtocol::BOOT {
+        let _ = write!(line, " proto {}", route.protocol);
+    }
+    if route.scope != RouteScope::UNIVERSE {
+        let _ = write!(line, " scope {}", route.scope);
+    }
+    if let Some(source) = route.preferred_source {
+        let _ = write!(line, " src {source}");
+    }
+    if route.metric != 0 {
+        let _ = write!(line, " metric {}", route.metric);
+    }
+    if route.link_down {
+        line.push_str(" linkdown");
+    }
+    line
+}
+
+fn neighbour_line(neighbour: &Neighbour, link: &str, topology: &Topology) -> String {
+    let mut line = format!("{} dev {link}", neighbour.address);
+    if let Some(mac) = neighbour.mac {
+        match owner_of(mac, topology) {
+            Some(owner) => {
+                let _ = write!(line, " lladdr mac({owner})");
+            }
+            None => {
+                let _ = write!(line, " lladdr {mac}");
+            }
+        }
+    }
+    let _ = write!(line, " {}", neighbour.state.word());
+    line
+}

@@ -1,0 +1,116 @@
+//! What became of a probe.
+
+use std::fmt;
+use std::net::IpAddr;
+
+use nix::errno::Errno;
+use serde::{Deserialize, Serialize};
+
+use crate::scenario::{Leg, LinkRef, NodeName, Place, Rejection};
+
+/// What became of a probe.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "fate")]
+pub enum Fate {
+    /// It was answered.
+    Reply {
+        /// The TTL with which the answer arrived; ARP has none.
+        ttl: Option<u8>,
+        /// The source address that the far side saw.
+        source: Option<IpAddr>,
+        /// The interface whose hardware address an ARP reply gave.
+        by: Option<LinkRef>,
+    },
+    /// It was refused.
+    Rejected {
+        /// How.
+        how: Rejection,
+        /// The node that refused.
+        by: NodeName,
+    },
+    /// It vanished.
+    Lost {
+        /// The last place where it was seen.
+        after: Place,
+        /// Which of the two was lost there.
+        leg: Leg,
+        /// The ends of other branches, where a frame was flooded.
+        also: Vec<Place>,
+    },
+    /// Nothing could be proven.
+    Inconclusive {
+        /// Why not.
+        why: String,
+    },
+}
+
+impl Fate {
+    /// Returns the word that reports give the fate.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Reply { .. } => "reply",
+            Self::Rejected { .. } => "rejected",
+            Self::Lost { .. } => "lost",
+            Self::Inconclusive { .. } => "inconclusive",
+        }
+    }
+}
+
+impl fmt::Display for Fate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Reply { ttl, by, .. } => {
+                f.write_str("reply")?;
+                if let Some(ttl) = ttl {
+                    write!(f, " ttl {ttl}")?;
+                }
+                if let Some(by) = by {
+                    write!(f, " by {by}")?;
+                }
+                Ok(())
+            }
+            Self::Rejected { how, by } => write!(f, "rejected {how} by {by}"),
+            Self::Lost {
+                after,
+                leg: Leg::Request,
+                ..
+            } => write!(f, "lost after {after}"),
+            Self::Lost {
+                after,
+                leg: Leg::Reply,
+                ..
+            } => {
+                write!(f, "reply lost after {after}")
+            }
+            Self::Inconclusive { why } => write!(f, "inconclusive: {why}"),
+        }
+    }
+}
+
+/// Names an ICMP error by its type and code, RFC 792 and RFC 1812 section 5.2.7.1.
+pub(super) fn rejection_of_icmp(kind: u8, code: u8) -> Option<Rejection> {
+    Some(match (kind, code) {
+        (3, 0 | 6 | 11) => Rejection::NetworkUnreachable,
+        (3, 1 | 7 | 12) => Rejection::HostUnreachable,
+        (3, 2) => Rejection::ProtocolUnreachable,
+        (3, 3) => Rejection::PortUnreachable,
+        (3, 4) => Rejection::FragmentationNeeded,
+        (3, 9 | 10 | 13) => Rejection::Prohibited,
+        (11, 0) => Rejection::TtlExceeded,
+        _ => return None,
+    })
+}
+
+/// Names an error of the sender's own kernel.
+pub(super) fn rejection_of_errno(errno: Errno) -> Option<Rejection> {
+    Some(match errno {
+        Errno::ENETUNREACH => Rejection::NetworkUnreachable,
+        Errno::EHOSTUNREACH => Rejection::HostUnreachable,
+        Errno::ENOPROTOOPT => Rejection::ProtocolUnreachable,
+        Errno::ECONNREFUSED => Rejection::PortUnreachable,
+        Errno::EMSGSIZE => Rejection::FragmentationNeeded,
+        Errno::EACCES | Errno::EPERM => Rejection::Prohibited,
+        Errno::EINVAL => Rejection::InvalidArgument,
+        _ => return None,
+    })
+}

@@ -1,0 +1,174 @@
+//! How the packets of one probe are told from all others, on every leg and after translation.
+
+use std::net::{IpAddr, Ipv4Addr};
+
+use super::frame::{Arp, Content, Frame, IpPacket, Transport, read};
+use crate::kernel::Mac;
+use crate::scenario::Leg;
+
+/// How many bytes of a payload mark it as a probe's.
+pub(super) const TOKEN_LENGTH: usize = 16;
+
+/// What the packets of one attempt have in common. Address translation changes addresses, ports
+/// and ICMP identifiers; it leaves payloads and TCP sequence numbers alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Identity {
+    /// An echo request and its reply carry the token.
+    Echo { token: [u8; TOKEN_LENGTH] },
+    /// A datagram carries the token and a byte that says which leg it is.
+    Udp { token: [u8; TOKEN_LENGTH] },
+    /// A SYN has the sequence number that the kernel chose; SYN-ACK or RST acknowledge it.
+    Tcp { sequence: u32 },
+    /// The request comes from `mac`; the reply is for `sender`.
+    Arp {
+        mac: Mac,
+        sender: Ipv4Addr,
+        target: Ipv4Addr,
+    },
+}
+
+/// What a datagram says behind its token.
+pub(super) const UDP_REQUEST: u8 = b'?';
+/// What a server makes of it.
+pub(super) const UDP_REPLY: u8 = b'!';
+
+/// What a probe's frame is to the probe.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Part {
+    /// The packet of one of the two legs.
+    Packet {
+        leg: Leg,
+        source: IpAddr,
+        destination: IpAddr,
+        ttl: Option<u8>,
+        reset: bool,
+    },
+    /// An ARP reply, with the hardware address that it gives.
+    ArpReply {
+        mac: Mac,
+        source: IpAddr,
+        destination: IpAddr,
+    },
+    /// An ICMP error about the packet of a leg.
+    Error { leg: Leg, kind: u8, code: u8 },
+}
+
+impl Identity {
+    /// Tells what a frame is to the probe; none if it belongs to another.
+    pub(super) fn part(&self, frame: &Frame) -> Option<Part> {
+        match read(&frame.bytes) {
+            Content::Arp(arp) => self.arp_part(&arp),
+            Content::Ip(packet) => self.ip_part(&packet),
+            Content::Other => None,
+        }
+    }
+
+    fn arp_part(&self, arp: &Arp) -> Option<Part> {
+        let Self::Arp {
+            mac,
+            sender,
+            target,
+        } = *self
+        else {
+            return None;
+        };
+        let (source, destination) = (arp.sender.into(), arp.target.into());
+        if arp.is_reply {
+            (arp.sender == target && arp.target == sender).then_some(Part::ArpReply {
+                mac: arp.sender_mac,
+                source,
+                destination,
+            })
+        } else {
+            (arp.sender_mac == mac && arp.target == target).then_some(Part::Packet {
+                leg: Leg::Request,
+                source,
+                destination,
+                ttl: None,
+                reset: false,
+            })
+        }
+    }
+
+    fn ip_part(&self, packet: &IpPacket) -> Option<Part> {
+        if let Transport::Error { kind, code, about } = &packet.transport {
+            let (leg, _) = self.leg(about.as_deref()?)?;
+            return Some(Part::Error {
+                leg,
+                kind: *kind,
+                code: *code,
+            });
+        }
+        let (leg, reset) = self.leg(packet)?;
+        Some(Part::Packet {
+            leg,
+            source: packet.source,
+            destination: packet.destination,
+            ttl: Some(packet.ttl),
+            reset,
+        })
+    }
+
+    /// The leg that a packet is of, and whether it is a TCP reset.
+    fn leg(&self, packet: &IpPacket) -> Option<(Leg, bool)> {
+        match (self, &packet.transport) {
+            (Self::Echo { token }, Transport::Echo { is_reply, payload }) => payload
+                .starts_with(token)
+                .then_some((if *is_reply { Leg::Reply } else { Leg::Request }, false)),
+            (Self::Udp { token }, Transport::Udp { payload }) => {
+                let rest = payload.strip_prefix(token)?;
+                match rest.first() {
+                    Some(&UDP_REQUEST) => Some((Leg::Request, false)),
+                    Some(&UDP_REPLY) => Some((Leg::Reply, false)),
+                    _ => None,
+                }
+            }
+            (
+                Self::Tcp { sequence },
+                Transport::Tcp {
+                    sequence: seq,
+                    acknowledgement,
+                    syn,
+                    ack,
+                    rst,
+                    ..
+                },
+            ) => {
+                if *syn && !*ack && seq == sequence {
+                    Some((Leg::Request, false))
+                } else if *ack && *acknowledgement == sequence.wrapping_add(1) && (*syn || *rst) {
+                    Some((Leg::Reply, *rst))
+                } else {
+                    None
+                }
+            }
+            _ => None,
+        }
+    }
+}
+
+/// Finds the sequence number of the first SYN between two ports that left a node: the kernel chose
+/// it, and only the wire shows it.
+pub(super) fn sequence_of_syn<'a>(
+    frames: impl IntoIterator<Item = &'a Frame>,
+    from_port: u16,
+    to_port: u16,
+) -> Option<u32> {
+    frames
+        .into_iter()
+        .find_map(|frame| match read(&frame.bytes) {
+            Content::Ip(IpPacket {
+                transport:
+                    Transport::Tcp {
+                        source_port,
+                        destination_port,
+                        sequence,
+                        syn: true,
+                        ack: false,
+                        ..
+                    },
+                ..
+            }) if (source_port, destination_port) == (from_port, to_port) => Some(sequence),
+            _ => None,
+        })
+}

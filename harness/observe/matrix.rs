@@ -1,0 +1,59 @@
+//! The reachability matrix: a ping from every node to every address.
+
+use super::facts::{Facts, askable_addresses};
+use super::{ObserveError, Observer, Record};
+use crate::scenario::{FactKind, Located, NodeName, Ping, Probe};
+use crate::world::{Topology, World};
+
+/// One cell of the matrix.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Cell {
+    /// The node that asked.
+    pub from: NodeName,
+    /// The ping.
+    pub probe: Probe,
+    /// What became of it.
+    pub record: Record,
+}
+
+impl Observer {
+    /// Pings every address of the world from every node. Hands each cell to `take` as it is known.
+    ///
+    /// # Errors
+    ///
+    /// The kernel's refusal to let it be watched.
+    pub async fn matrix(
+        &mut self,
+        world: &World,
+        topology: &Topology,
+        take: &mut dyn FnMut(&Cell),
+    ) -> Result<String, ObserveError> {
+        let facts = Facts::read(world, topology, &[FactKind::Addresses]).await?;
+        let addresses = askable_addresses(&facts);
+        let width = addresses
+            .iter()
+            .map(|to| to.to_string().len())
+            .max()
+            .unwrap_or_default();
+        let mut text = format!("[{}]\n", FactKind::Reachability.word());
+        for node in world.nodes() {
+            let mut lines = Vec::new();
+            for to in &addresses {
+                let probe = Probe::Ping(Ping {
+                    from: Located::nowhere(node.name().clone()),
+                    to: Located::nowhere(*to),
+                    ttl: None,
+                });
+                let record = self.probe(world, topology, &probe).await?;
+                lines.push(format!("{:<width$}  {}", to.to_string(), record.fate));
+                take(&Cell {
+                    from: node.name().clone(),
+                    probe,
+                    record,
+                });
+            }
+            super::facts::section(&mut text, node.name(), &lines);
+        }
+        Ok(text)
+    }
+}

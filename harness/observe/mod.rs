@@ -1,0 +1,171 @@
+//! Observation: facts, probes, taps and fates.
+//!
+//! Invariant: nothing here changes the network. What it sends is probes and fences; what it opens
+//! is sockets.
+
+mod attempt;
+pub mod facts;
+mod fate;
+mod frame;
+mod identity;
+mod matrix;
+mod probe;
+mod quiet;
+mod server;
+mod tap;
+mod walk;
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+pub use fate::Fate;
+pub use frame::Direction;
+pub use matrix::Cell;
+pub use tap::TapError;
+pub use walk::Sighting;
+
+use server::Server;
+use tap::Tap;
+
+use crate::implement::OperationError;
+use crate::kernel::KernelError;
+use crate::scenario::{Listen, NodeName, Probe};
+use crate::world::{Topology, World, WorldError};
+
+/// How often a probe is sent when nothing can be concluded from it, in all.
+const ATTEMPTS: u32 = 5;
+
+/// Why nothing could be observed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ObserveError {
+    /// The kernel refused to show something.
+    #[error(transparent)]
+    Kernel(#[from] KernelError),
+    /// A node could not be entered.
+    #[error(transparent)]
+    World(#[from] WorldError),
+    /// A tap could not be used.
+    #[error(transparent)]
+    Tap(#[from] TapError),
+    /// A probe names a node that is not there.
+    #[error("there is no node `{0}` to send from")]
+    NoSuchNode(NodeName),
+    /// A probe names an interface that is not there.
+    #[error("there is no interface `{0}` to send on")]
+    NoSuchLink(crate::scenario::LinkRef),
+}
+
+/// What was observed of one probe.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Record {
+    /// What became of it.
+    pub fate: Fate,
+    /// Where its packets were seen, in order, in the attempt that decided.
+    pub sightings: Vec<Sighting>,
+    /// How often it was sent.
+    pub attempts: u32,
+    /// Why it was sent again, once for each time.
+    pub doubts: Vec<String>,
+    /// How long all attempts took together, in milliseconds.
+    pub ms: f64,
+}
+
+/// Sends probes into a world and watches what becomes of them.
+#[derive(Debug, Default)]
+pub struct Observer {
+    taps: BTreeMap<NodeName, Tap>,
+    servers: Vec<Server>,
+    /// How many attempts were made; makes tokens, ports and identifiers fresh.
+    attempts: u32,
+    /// How many rounds of fences were sent.
+    round: u64,
+}
+
+impl Observer {
+    /// Makes an observer that has opened nothing yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Runs a server in a node from now on.
+    ///
+    /// # Errors
+    ///
+    /// The kernel's refusal, such as `EADDRINUSE`.
+    pub fn listen(&mut self, world: &World, operation: &Listen) -> Result<(), OperationError> {
+        self.servers.push(Server::open(world, operation)?);
+        Ok(())
+    }
+
+    /// Closes everything in a node, which its sockets would otherwise keep alive.
+    pub fn forget(&mut self, node: &NodeName) {
+        self.taps.remove(node);
+        self.servers.retain(|server| server.node() != node);
+    }
+
+    /// Sends a probe and says what became of it; again, with fresh identifiers, where nothing can
+    /// be concluded.
+    ///
+    /// # Errors
+    ///
+    /// A node or interface that is not there, or the kernel's refusal to let it be watched.
+    pub async fn probe(
+        &mut self,
+        world: &World,
+        topology: &Topology,
+        probe: &Probe,
+    ) -> Result<Record, ObserveError> {
+        let begun = std::time::Instant::now();
+        let mut doubts = Vec::new();
+        loop {
+            let attempt = self.attempt(world, topology, probe).await?;
+            let (fate, again) = match attempt.fate {
+                Fate::Inconclusive { why } => {
+                    doubts.push(why.clone());
+                    let again = doubts.len() < ATTEMPTS as usize;
+                    (Fate::Inconclusive { why }, again)
+                }
+                fate => (fate, false),
+            };
+            if !again {
+                let repeated = doubts.len() as u32;
+                let attempts = if matches!(fate, Fate::Inconclusive { .. }) {
+                    repeated
+                } else {
+                    repeated + 1
+                };
+                return Ok(Record {
+                    fate,
+                    sightings: attempt.sightings,
+                    attempts,
+                    doubts,
+                    ms: begun.elapsed().as_secs_f64() * 1e3,
+                });
+            }
+        }
+    }
+
+    /// Opens the taps that are missing and throws away what the others hold.
+    fn prepare_taps(&mut self, world: &World) -> Result<(), ObserveError> {
+        for node in world.nodes() {
+            if !self.taps.contains_key(node.name()) {
+                self.taps.insert(node.name().clone(), Tap::open(node)?);
+            }
+        }
+        for tap in self.taps.values_mut() {
+            tap.drain(&mut |_| {})?;
+        }
+        Ok(())
+    }
+
+    /// Lets every server serve those who wait; tells whether there were any.
+    fn serve(&self) -> bool {
+        let mut served = false;
+        for server in &self.servers {
+            served |= server.serve();
+        }
+        served
+    }
+}

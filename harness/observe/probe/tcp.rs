@@ -1,0 +1,58 @@
+//! TCP connections.
+
+use std::net::Ipv4Addr;
+use std::os::fd::{AsRawFd, OwnedFd};
+
+use nix::errno::Errno;
+use nix::libc;
+use nix::sys::socket::{
+    AddressFamily, SockFlag, SockType, SockaddrIn, bind, connect, getpeername, getsockopt,
+    setsockopt, socket, sockopt,
+};
+
+use super::{Outcome, address};
+
+/// A connection that was begun. Closing it resets it: nothing of it lives on in the nodes.
+#[derive(Debug)]
+pub(in crate::observe) struct TcpProbe {
+    socket: OwnedFd,
+}
+
+impl TcpProbe {
+    /// Opens a socket in the calling thread's network namespace, which reports ICMP errors at once.
+    pub(in crate::observe) fn open(port: u16) -> Result<Self, Errno> {
+        let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
+        let socket = socket(AddressFamily::Inet, SockType::Stream, flags, None)?;
+        setsockopt(&socket, sockopt::Ipv4RecvErr, &true)?;
+        setsockopt(
+            &socket,
+            sockopt::Linger,
+            &libc::linger {
+                l_onoff: 1,
+                l_linger: 0,
+            },
+        )?;
+        bind(socket.as_raw_fd(), &address(Ipv4Addr::UNSPECIFIED, port))?;
+        Ok(Self { socket })
+    }
+
+    /// Sends the SYN.
+    pub(in crate::observe) fn send(&self, to: Ipv4Addr, port: u16) -> Result<(), Errno> {
+        match connect(self.socket.as_raw_fd(), &address(to, port)) {
+            Ok(()) | Err(Errno::EINPROGRESS) => Ok(()),
+            Err(errno) => Err(errno),
+        }
+    }
+
+    /// Returns what became of the connection.
+    pub(in crate::observe) fn outcome(&self) -> Outcome {
+        match getsockopt(&self.socket, sockopt::SocketError) {
+            Ok(0) => match getpeername::<SockaddrIn>(self.socket.as_raw_fd()) {
+                Ok(_) => Outcome::Answered,
+                Err(_) => Outcome::Silent,
+            },
+            Ok(error) => Outcome::Failed(Errno::from_raw(error)),
+            Err(errno) => Outcome::Failed(errno),
+        }
+    }
+}

@@ -1,0 +1,323 @@
+//! Fences: the proof that nothing of a probe is still on its way.
+//!
+//! With the process on one processor, every frame that it causes waits in that processor's one
+//! backlog (`softnet_data.input_pkt_queue`, net/core/dev.c) in the order of sending. A frame of our
+//! own EtherType that goes down each wire after the probe is therefore behind it, and when it is
+//! through, the probe was passed on, dropped, or parked. A round of fences during which no other
+//! frame shows up means that nothing moves any more; what can be parked is known and waited for:
+//! packets for a neighbour that is still being asked for, and datagrams for our own servers.
+//!
+//! A fence has a source address that no station may have (all zeros) and goes to the address of
+//! pause frames: a bridge drops it before it learns or floods (`br_handle_frame`).
+
+use std::collections::HashSet;
+use std::os::fd::AsFd;
+use std::time::{Duration, Instant};
+
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+
+use super::frame::{Arp, Content, Direction, Frame, read};
+use super::{ObserveError, Observer};
+use crate::kernel::route::{Change, LinkKind, NeighbourState};
+use crate::scenario::NodeName;
+use crate::world::{Port, Topology, World};
+
+/// IEEE 802 local experimental EtherType 1.
+const FENCE_ETHERTYPE: [u8; 2] = [0x88, 0xb5];
+/// The address of pause frames, IEEE 802.3 annex 31B; a bridge never passes them on.
+const FENCE_DESTINATION: [u8; 6] = [0x01, 0x80, 0xc2, 0x00, 0x00, 0x01];
+const FENCE_SOURCE: [u8; 6] = [0; 6];
+const FENCE_MAGIC: &[u8; 8] = b"netproof";
+/// The shortest Ethernet frame without its checksum, in bytes.
+const FRAME_MIN: usize = 60;
+
+/// How long one attempt may take to come to rest. A fence needs microseconds and a silent neighbour
+/// 20 ms; the rest is for a machine that has more to do.
+const QUIET_DEADLINE: Duration = Duration::from_secs(10);
+
+/// What waiting for rest came to.
+pub(super) struct Rest {
+    /// Every frame that was seen, fences apart.
+    pub(super) frames: Vec<Frame>,
+    /// Why nothing can be concluded, if so.
+    pub(super) doubt: Option<String>,
+}
+
+fn fence(round: u64) -> Vec<u8> {
+    let mut frame = [
+        &FENCE_DESTINATION[..],
+        &FENCE_SOURCE,
+        &FENCE_ETHERTYPE,
+        FENCE_MAGIC,
+    ]
+    .concat();
+    frame.extend(round.to_be_bytes());
+    frame.resize(FRAME_MIN, 0);
+    frame
+}
+
+/// The round of a fence; none if the frame is not one.
+fn round_of(frame: &[u8]) -> Option<u64> {
+    let rest = frame
+        .get(12..)?
+        .strip_prefix(&FENCE_ETHERTYPE)?
+        .strip_prefix(FENCE_MAGIC)?;
+    rest.get(..8)?.try_into().ok().map(u64::from_be_bytes)
+}
+
+/// Frames of protocols that talk by themselves, and never carry a probe: IPv6, LLDP, spanning tree.
+fn is_background(frame: &[u8]) -> bool {
+    matches!(
+        frame.get(12..14),
+        Some([0x86, 0xdd] | [0x88, 0xcc] | [0x00, ..=0xff])
+    )
+}
+
+/// Every wire in each direction in which it carries frames: where a fence goes in, and where it
+/// comes out.
+fn wires(topology: &Topology) -> Vec<(Port, Port)> {
+    let mut wires = Vec::new();
+    for (node, link) in topology.iter().filter(|(_, link)| link.up && link.running) {
+        let here = (node.clone(), link.index);
+        if link.kind == LinkKind::Loopback {
+            wires.push((here.clone(), here));
+        } else if let Some((far, peer)) = topology.peer(node, link.index)
+            && peer.up
+            && peer.running
+        {
+            wires.push((here, (far.clone(), peer.index)));
+        }
+    }
+    wires
+}
+
+impl Observer {
+    /// Waits until nothing moves any more, and returns what was seen meanwhile.
+    pub(super) async fn come_to_rest(
+        &mut self,
+        world: &World,
+        topology: &Topology,
+    ) -> Result<Rest, ObserveError> {
+        let deadline = Instant::now() + QUIET_DEADLINE;
+        let wires = wires(topology);
+        let dropped_before: u32 = self.taps.values().map(super::tap::Tap::dropped).sum();
+        let mut rest = Rest {
+            frames: Vec::new(),
+            doubt: None,
+        };
+        let mut failed_neighbours = Vec::new();
+        loop {
+            // Looked at before the fences: a neighbour that fails in between sends its error
+            // messages ahead of them, and one that is asked for anew shows an ARP request.
+            if collect_failures(world, &mut failed_neighbours)? {
+                rest.doubt = Some("the kernel dropped notifications of neighbours".to_owned());
+                break;
+            }
+            let parked = self.is_parked(world, &rest.frames).await?;
+            let seen_before = rest.frames.len();
+            if let Some(doubt) = self.pass_fences(&wires, deadline, &mut rest.frames)? {
+                rest.doubt = Some(doubt);
+                break;
+            }
+            let served = self.serve();
+            let moved = rest.frames[seen_before..]
+                .iter()
+                .any(|frame| !is_background(&frame.bytes));
+            if served || moved {
+                if Instant::now() > deadline {
+                    rest.doubt = Some("packets were still moving at the deadline".to_owned());
+                    break;
+                }
+            } else if !parked {
+                break;
+            } else if !world.wait_for_change(deadline)? {
+                rest.doubt = Some("a neighbour was neither found nor given up".to_owned());
+                break;
+            }
+        }
+        collect_failures(world, &mut failed_neighbours)?;
+        let dropped: u32 = self.taps.values().map(super::tap::Tap::dropped).sum();
+        if dropped != dropped_before {
+            rest.doubt = Some(format!(
+                "the taps missed {} frames",
+                dropped - dropped_before
+            ));
+        }
+        if rest.doubt.is_none() {
+            rest.doubt = late_answer(&rest.frames, &failed_neighbours);
+        }
+        Ok(rest)
+    }
+
+    /// Sends a fence down every wire and waits until each is through; returns what is wrong
+    /// otherwise.
+    fn pass_fences(
+        &mut self,
+        wires: &[(Port, Port)],
+        deadline: Instant,
+        frames: &mut Vec<Frame>,
+    ) -> Result<Option<String>, ObserveError> {
+        self.round += 1;
+        let round = self.round;
+        let frame = fence(round);
+        let mut missing: HashSet<&Port> = HashSet::new();
+        for ((node, link), out) in wires {
+            let Some(tap) = self.taps.get(node) else {
+                continue;
+            };
+            match tap.send(*link, &frame) {
+                Ok(()) => {
+                    missing.insert(out);
+                }
+                // The link fell after it was looked at; nothing can come through it now.
+                Err(Errno::ENETDOWN | Errno::ENXIO | Errno::ENODEV) => {}
+                Err(errno) => {
+                    return Ok(Some(format!("no fence could be sent in {node}: {errno}")));
+                }
+            }
+        }
+        loop {
+            for tap in self.taps.values_mut() {
+                tap.drain(&mut |frame| match round_of(&frame.bytes) {
+                    None => frames.push(frame),
+                    Some(of) if of == round && frame.direction == Direction::In => {
+                        missing.remove(&(frame.node, frame.link));
+                    }
+                    Some(_) => {}
+                })?;
+            }
+            if missing.is_empty() {
+                return Ok(None);
+            }
+            if !self.wait_for_frame(deadline)? {
+                let wire = missing
+                    .iter()
+                    .next()
+                    .map(|(node, link)| format!("{node}, link {link}"));
+                return Ok(Some(format!(
+                    "{} of {} fences did not arrive, one of them at {}",
+                    missing.len(),
+                    wires.len(),
+                    wire.unwrap_or_default()
+                )));
+            }
+        }
+    }
+
+    fn wait_for_frame(&self, deadline: Instant) -> Result<bool, ObserveError> {
+        let mut fds: Vec<PollFd<'_>> = self
+            .taps
+            .values()
+            .map(|tap| PollFd::new(tap.as_fd(), PollFlags::POLLIN))
+            .collect();
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Ok(false);
+            }
+            let left = left + Duration::from_millis(1);
+            match poll(
+                &mut fds,
+                PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX),
+            ) {
+                Ok(0) | Err(Errno::EINTR) => {}
+                Ok(_) => return Ok(true),
+                Err(errno) => return Err(ObserveError::Kernel(errno.into())),
+            }
+        }
+    }
+
+    /// Tells whether a packet waits for a neighbour that the kernel is still asking for. Where it
+    /// asks, an ARP request has been seen.
+    async fn is_parked(&self, world: &World, frames: &[Frame]) -> Result<bool, ObserveError> {
+        let asking: HashSet<&NodeName> = frames
+            .iter()
+            .filter(|frame| frame.direction == Direction::Out)
+            .filter(|frame| {
+                matches!(
+                    read(&frame.bytes),
+                    Content::Arp(Arp {
+                        is_reply: false,
+                        ..
+                    })
+                )
+            })
+            .map(|frame| &frame.node)
+            .collect();
+        for name in asking {
+            let Some(node) = world.node(name) else {
+                continue;
+            };
+            let neighbours = node.route().neighbours().await?;
+            if neighbours
+                .iter()
+                .any(|neighbour| neighbour.state == NeighbourState::Incomplete)
+            {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+}
+
+/// Takes the notifications of all nodes and keeps which neighbours failed; tells whether some
+/// notifications were lost.
+fn collect_failures(
+    world: &World,
+    failed: &mut Vec<(NodeName, std::net::IpAddr)>,
+) -> Result<bool, ObserveError> {
+    let mut overrun = false;
+    for node in world.nodes() {
+        for change in node.monitor().drain()? {
+            match change {
+                Change::Neighbour(neighbour) if neighbour.state == NeighbourState::Failed => {
+                    failed.push((node.name().clone(), neighbour.address));
+                }
+                Change::Overrun => overrun = true,
+                _ => {}
+            }
+        }
+    }
+    Ok(overrun)
+}
+
+/// Finds a neighbour that the kernel gave up although it answered: on a loaded machine the answer
+/// may wait longer than the kernel does, and what follows from it proves nothing.
+fn late_answer(frames: &[Frame], failed: &[(NodeName, std::net::IpAddr)]) -> Option<String> {
+    let answered = |node: &NodeName, address: &std::net::IpAddr| {
+        frames.iter().any(|frame| {
+            frame.node == *node
+                && frame.direction == Direction::In
+                && matches!(read(&frame.bytes),
+                    Content::Arp(Arp { is_reply: true, sender, .. }) if *address == sender)
+        })
+    };
+    let (node, address) = failed
+        .iter()
+        .find(|(node, address)| answered(node, address))?;
+    Some(format!(
+        "{node} gave {address} up before its ARP reply was processed"
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fence_is_told_from_other_frames() {
+        assert_eq!(round_of(&fence(7)), Some(7));
+        assert_eq!(fence(u64::MAX).len(), FRAME_MIN);
+        assert_eq!(round_of(&[0; 60]), None);
+        assert_eq!(round_of(&fence(7)[..20]), None);
+    }
+
+    #[test]
+    fn arp_and_ip_are_no_background() {
+        let with = |ethertype: [u8; 2]| [&[0; 12][..], &ethertype].concat();
+        assert!(!is_background(&with([0x08, 0x00])) && !is_background(&with([0x08, 0x06])));
+        assert!(is_background(&with([0x86, 0xdd])) && is_background(&with([0x00, 0x26])));
+        assert!(!is_background(&[]));
+    }
+}

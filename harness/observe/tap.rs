@@ -1,0 +1,163 @@
+//! The tap of a node: one capture socket that sees the frames of all its interfaces.
+//!
+//! It is bound to no interface, so it hears of interfaces that come later and survives those that
+//! go. Frames are read with `recvmsg`, not from a ring: a probe leaves a handful of frames in each
+//! tap, which is read out after every probe, and a lost frame is noticed by the socket's own count
+//! (`SO_RXQ_OVFL`) and makes the probe inconclusive.
+
+use std::io::IoSliceMut;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+
+use nix::errno::Errno;
+use nix::libc;
+use nix::sys::socket::{
+    AddressFamily, ControlMessageOwned, LinkAddr, MsgFlags, SockFlag, SockProtocol, SockType,
+    recvmsg, sendto, setsockopt, socket, sockopt,
+};
+
+use super::frame::{Direction, Frame};
+use crate::kernel::KernelError;
+use crate::scenario::NodeName;
+use crate::world::{Node, WorldError, link_address};
+
+/// The largest frame: a 64 kB packet that segmentation offload has not cut, and its header.
+const FRAME_MAX: usize = 65_550;
+
+/// How many bytes of frames may wait in the socket; the kernel grants up to `net.core.rmem_max`.
+const BUFFER: usize = 4 << 20;
+
+/// Why a tap cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum TapError {
+    /// The node cannot be entered.
+    #[error(transparent)]
+    World(#[from] WorldError),
+    /// The kernel refuses the socket.
+    #[error("the tap of {node} failed")]
+    Kernel {
+        /// The node.
+        node: NodeName,
+        /// What the kernel said.
+        #[source]
+        source: KernelError,
+    },
+}
+
+/// The capture socket of a node.
+#[derive(Debug)]
+pub struct Tap {
+    node: NodeName,
+    socket: OwnedFd,
+    /// What the kernel says of frames that it had no room for, in all.
+    dropped: u32,
+}
+
+impl Tap {
+    /// Opens the tap of a node.
+    pub fn open(node: &Node) -> Result<Self, TapError> {
+        let name = node.name().clone();
+        let failed = |errno: Errno| TapError::Kernel {
+            node: name.clone(),
+            source: errno.into(),
+        };
+        let socket = node
+            .enter(|| {
+                socket(
+                    AddressFamily::Packet,
+                    SockType::Raw,
+                    SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK,
+                    SockProtocol::EthAll,
+                )
+            })?
+            .map_err(failed)?;
+        setsockopt(&socket, sockopt::RcvBuf, &BUFFER).map_err(failed)?;
+        setsockopt(&socket, sockopt::RxqOvfl, &1).map_err(failed)?;
+        Ok(Self {
+            node: name,
+            socket,
+            dropped: 0,
+        })
+    }
+
+    /// Returns the node's name.
+    pub fn node(&self) -> &NodeName {
+        &self.node
+    }
+
+    fn failed(&self, errno: Errno) -> TapError {
+        TapError::Kernel {
+            node: self.node.clone(),
+            source: errno.into(),
+        }
+    }
+
+    /// Hands every frame that is there to `take`; does not wait.
+    pub fn drain(&mut self, take: &mut dyn FnMut(Frame)) -> Result<(), TapError> {
+        let mut bytes = vec![0; FRAME_MAX];
+        let mut control = nix::cmsg_space!(u32);
+        loop {
+            let mut parts = [IoSliceMut::new(&mut bytes)];
+            let received = recvmsg::<LinkAddr>(
+                self.socket.as_raw_fd(),
+                &mut parts,
+                Some(&mut control),
+                MsgFlags::MSG_DONTWAIT,
+            );
+            let message = match received {
+                Ok(message) => message,
+                Err(Errno::EAGAIN) => return Ok(()),
+                // ENETDOWN tells once that an interface went down; what it carried is still here.
+                Err(Errno::EINTR | Errno::ENETDOWN) => continue,
+                Err(errno) => return Err(self.failed(errno)),
+            };
+            for part in message.cmsgs().map_err(|errno| self.failed(errno))? {
+                if let ControlMessageOwned::RxqOvfl(dropped) = part {
+                    self.dropped = dropped;
+                }
+            }
+            let (Some(address), length) = (message.address, message.bytes) else {
+                continue;
+            };
+            let packet_type = address.pkttype();
+            take(Frame {
+                node: self.node.clone(),
+                link: u32::try_from(address.ifindex()).unwrap_or_default(),
+                direction: if packet_type == libc::PACKET_OUTGOING {
+                    Direction::Out
+                } else {
+                    Direction::In
+                },
+                for_another: packet_type == libc::PACKET_OTHERHOST,
+                bytes: bytes[..length].to_vec(),
+            });
+        }
+    }
+
+    /// Returns how many frames the kernel had no room for since the tap was opened, as of the last
+    /// frame read.
+    pub fn dropped(&self) -> u32 {
+        self.dropped
+    }
+
+    /// Sends a frame out of an interface. The tap does not see it go.
+    pub fn send(&self, link: u32, frame: &[u8]) -> Result<(), Errno> {
+        let address = i32::try_from(link)
+            .ok()
+            .and_then(link_address)
+            .ok_or(Errno::ENODEV)?;
+        sendto(
+            self.socket.as_raw_fd(),
+            frame,
+            &address,
+            MsgFlags::MSG_DONTWAIT,
+        )
+        .map(|_| ())
+    }
+}
+
+impl AsFd for Tap {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
+    }
+}

@@ -1,0 +1,241 @@
+//! The way of a probe through the world: where its packets were seen, in what order, and where
+//! each branch ends.
+//!
+//! A walk is a tree: a flooded frame is on several ports at once, and a router that forwards shows
+//! the packet on two interfaces. The order of the frames of one node is that of its tap; between
+//! nodes the wires order them: a frame comes in only after it went out at the other end.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::net::IpAddr;
+
+use serde::{Deserialize, Serialize};
+
+use super::frame::{Direction, Frame};
+use super::identity::{Identity, Part};
+use crate::kernel::Mac;
+use crate::kernel::route::LinkKind;
+use crate::scenario::{Leg, LinkRef, NodeName};
+use crate::world::Topology;
+
+/// A packet of a probe at an interface.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sighting {
+    /// The interface.
+    pub on: LinkRef,
+    /// Whether it came in or went out there.
+    pub direction: Direction,
+    /// Which half of the exchange it is.
+    pub leg: Leg,
+    /// The source address in it.
+    pub source: IpAddr,
+    /// The destination address in it.
+    pub destination: IpAddr,
+    /// The TTL in it; ARP has none.
+    pub ttl: Option<u8>,
+    /// It came in for another hardware address, and the interface is no bridge port: it ends here.
+    pub for_another: bool,
+}
+
+/// One frame of the walk with what it is to the probe.
+#[derive(Debug, Clone)]
+pub(super) struct Step {
+    pub(super) frame: Frame,
+    pub(super) part: Part,
+}
+
+/// Everything that was seen of one attempt.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Walk {
+    steps: Vec<Step>,
+}
+
+impl Walk {
+    /// Picks a probe's frames out of all that were captured, and orders them from `source` on.
+    pub(super) fn new(
+        frames: Vec<Frame>,
+        identity: &Identity,
+        topology: &Topology,
+        source: &NodeName,
+    ) -> Self {
+        let mut taps: BTreeMap<NodeName, VecDeque<Step>> = BTreeMap::new();
+        for frame in frames {
+            if let Some(part) = identity.part(&frame) {
+                taps.entry(frame.node.clone())
+                    .or_default()
+                    .push_back(Step { frame, part });
+            }
+        }
+        let mut walk = Self::default();
+        // How often each interface has sent more of the probe's frames than its far end has shown.
+        let mut on_the_wire: BTreeMap<(NodeName, u32), usize> = BTreeMap::new();
+        while let Some(next) = next_tap(&taps, &on_the_wire, topology, source) {
+            let Some(step) = taps.get_mut(&next).and_then(VecDeque::pop_front) else {
+                break;
+            };
+            let frame = &step.frame;
+            match (frame.direction, topology.peer(&frame.node, frame.link)) {
+                (Direction::Out, Some((node, link))) => {
+                    *on_the_wire.entry((node.clone(), link.index)).or_default() += 1;
+                }
+                (Direction::In, Some(_)) => {
+                    if let Some(count) = on_the_wire.get_mut(&(frame.node.clone(), frame.link)) {
+                        *count = count.saturating_sub(1);
+                    }
+                }
+                (_, None) => {}
+            }
+            walk.steps.push(step);
+        }
+        walk
+    }
+
+    /// Goes through all steps in order.
+    pub(super) fn steps(&self) -> impl Iterator<Item = &Step> {
+        self.steps.iter()
+    }
+
+    /// Returns every packet of the walk as a sighting. ICMP errors about it are not among them.
+    pub(super) fn sightings(&self, topology: &Topology) -> Vec<Sighting> {
+        self.steps
+            .iter()
+            .filter_map(|step| step.sighting(topology))
+            .collect()
+    }
+
+    /// Returns where the branches of a leg end, the most telling first: where the packet was for
+    /// the node itself, and latest.
+    pub(super) fn ends(&self, leg: Leg, topology: &Topology) -> Vec<Sighting> {
+        let of_leg: Vec<&Step> = self
+            .steps
+            .iter()
+            .filter(|step| step.leg() == Some(leg))
+            .collect();
+        let mut ends: Vec<Sighting> = of_leg
+            .iter()
+            .enumerate()
+            .filter(|(at, step)| {
+                !of_leg[at + 1..]
+                    .iter()
+                    .any(|later| leads_to(&step.frame, &later.frame, topology))
+            })
+            .filter_map(|(_, step)| step.sighting(topology))
+            .collect();
+        ends.reverse();
+        // A copy that was flooded to a bystander is no end of the way, if there is a better one.
+        if ends.iter().any(|end| !end.for_another) {
+            ends.retain(|end| !end.for_another);
+        }
+        ends
+    }
+}
+
+impl Step {
+    fn leg(&self) -> Option<Leg> {
+        match self.part {
+            Part::Packet { leg, .. } => Some(leg),
+            Part::ArpReply { .. } => Some(Leg::Reply),
+            Part::Error { .. } => None,
+        }
+    }
+
+    /// Returns the hardware address that an ARP reply gives.
+    pub(super) fn answered_mac(&self) -> Option<Mac> {
+        match self.part {
+            Part::ArpReply { mac, .. } => Some(mac),
+            _ => None,
+        }
+    }
+
+    fn sighting(&self, topology: &Topology) -> Option<Sighting> {
+        let (leg, source, destination, ttl) = match &self.part {
+            Part::Packet {
+                leg,
+                source,
+                destination,
+                ttl,
+                ..
+            } => (*leg, *source, *destination, *ttl),
+            Part::ArpReply {
+                source,
+                destination,
+                ..
+            } => (Leg::Reply, *source, *destination, None),
+            Part::Error { .. } => return None,
+        };
+        let link = topology.link(&self.frame.node, self.frame.link)?;
+        Some(Sighting {
+            on: LinkRef {
+                node: self.frame.node.clone(),
+                ifname: link.name.parse().ok()?,
+            },
+            direction: self.frame.direction,
+            leg,
+            source,
+            destination,
+            ttl,
+            // A bridge port takes in frames for everyone.
+            for_another: self.frame.for_another && link.master.is_none(),
+        })
+    }
+}
+
+/// Chooses the tap whose next frame can come now: one that is not still on the wire, the source's
+/// own first.
+fn next_tap(
+    taps: &BTreeMap<NodeName, VecDeque<Step>>,
+    on_the_wire: &BTreeMap<(NodeName, u32), usize>,
+    topology: &Topology,
+    source: &NodeName,
+) -> Option<NodeName> {
+    let can_come = |step: &Step| {
+        let frame = &step.frame;
+        frame.direction == Direction::Out
+            || topology.peer(&frame.node, frame.link).is_none()
+            || on_the_wire
+                .get(&(frame.node.clone(), frame.link))
+                .is_some_and(|count| *count > 0)
+    };
+    let waiting = |name: &NodeName| taps.get(name).and_then(VecDeque::front);
+    let mut names: Vec<&NodeName> = taps.keys().filter(|name| waiting(name).is_some()).collect();
+    // What has been sent arrives before anything new is sent; the source begins.
+    names.sort_by_key(|name| {
+        let incoming = waiting(name).is_some_and(|step| step.frame.direction == Direction::In);
+        (!incoming, *name != source)
+    });
+    let ready = names
+        .iter()
+        .find(|name| waiting(name).is_some_and(can_come));
+    // A frame whose sending no tap saw must not hold up the rest.
+    ready.or(names.first()).map(|name| (*name).clone())
+}
+
+/// Tells whether the packet of one frame goes on as another, later one.
+fn leads_to(frame: &Frame, later: &Frame, topology: &Topology) -> bool {
+    let Some(link) = topology.link(&frame.node, frame.link) else {
+        return false;
+    };
+    let same_node = frame.node == later.node;
+    match frame.direction {
+        Direction::Out => match topology.peer(&frame.node, frame.link) {
+            Some((node, peer)) => {
+                *node == later.node && peer.index == later.link && later.direction == Direction::In
+            }
+            None if link.kind == LinkKind::Bridge => {
+                let onto_port = topology
+                    .link(&later.node, later.link)
+                    .is_some_and(|port| port.master == Some(link.index));
+                same_node && onto_port && later.direction == Direction::Out
+            }
+            None if link.kind == LinkKind::Loopback => {
+                same_node && later.link == frame.link && later.direction == Direction::In
+            }
+            None => false,
+        },
+        // From a port up to its bridge, or out again anywhere in the node.
+        Direction::In => {
+            same_node
+                && (later.direction == Direction::Out
+                    || (link.master == Some(later.link) && later.direction == Direction::In))
+        }
+    }
+}

@@ -1,0 +1,350 @@
+//! The world's side: carries one scenario through, step by step.
+
+use std::io::{self, Write as _};
+
+use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
+use nix::unistd::Pid;
+
+use super::event::{Blame, Event};
+use super::request::Request;
+use crate::implement::{Implementation, Native, OperationError};
+use crate::judge::{Verdict, judge, judge_operation};
+use crate::observe::facts::{self, Facts};
+use crate::observe::{ObserveError, Observer};
+use crate::scenario::{
+    Expectation, FactKind, Item, LinkRef, Netns, Operation, Scenario, Step, parse,
+};
+use crate::world::{SettleError, Topology, World, WorldError, isolate, read_request};
+
+/// How a world's process ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum ExitStatus {
+    /// Everything that could be told was told.
+    Told = 0,
+    /// The machine refused the world; an event says why.
+    NoWorld = 3,
+    /// The request could not be read, or nobody takes the events.
+    Unheard = 4,
+}
+
+/// Why a scenario was not carried through.
+#[derive(Debug, thiserror::Error)]
+enum Stop {
+    /// An operation did not do what the scenario says; its event has been sent.
+    #[error("an operation came out otherwise")]
+    Operation,
+    #[error(transparent)]
+    World(#[from] WorldError),
+    #[error(transparent)]
+    Settle(#[from] SettleError),
+    #[error(transparent)]
+    Observe(#[from] ObserveError),
+    /// Nobody takes the events.
+    #[error(transparent)]
+    Unheard(#[from] io::Error),
+}
+
+/// Reads the request, turns this process into a world and runs the scenario in it.
+///
+/// Must be called before the process has a second thread. It may return in any of the world's
+/// processes: end it with the status.
+pub fn become_world() -> ExitStatus {
+    let Ok(line) = read_request() else {
+        return ExitStatus::Unheard;
+    };
+    let request: Request = match serde_json::from_str(&line) {
+        Ok(request) => request,
+        Err(error) => return fail("", Blame::Netproof, &format!("bad request: {error}"), None),
+    };
+    let scenario = match parse(&request.file, &request.text) {
+        Ok(scenario) => scenario,
+        Err(errors) => {
+            return fail(
+                &request.scenario,
+                Blame::Netproof,
+                &format!("not checked: {errors}"),
+                None,
+            );
+        }
+    };
+    if let Err(error) = isolate(request.tier) {
+        return fail(
+            &request.scenario,
+            Blame::Machine,
+            &error.to_string(),
+            Some(error.cure()),
+        );
+    }
+    keep_to_one_processor(request.processor);
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_io()
+        .build();
+    let runtime = match runtime {
+        Ok(runtime) => runtime,
+        Err(error) => return fail(&request.scenario, Blame::Machine, &error.to_string(), None),
+    };
+    match runtime.block_on(carry_through(&request, &scenario)) {
+        Ok(()) => ExitStatus::Told,
+        Err(_) => ExitStatus::Unheard,
+    }
+}
+
+/// Reports a failure from before there was a world.
+fn fail(scenario: &str, blame: Blame, message: &str, help: Option<&str>) -> ExitStatus {
+    let failure = Event::Failure {
+        scenario: scenario.to_owned(),
+        step: 0,
+        blame,
+        message: message.to_owned(),
+        help: help.map(str::to_owned),
+    };
+    match send(&failure) {
+        Ok(()) => ExitStatus::NoWorld,
+        Err(_) => ExitStatus::Unheard,
+    }
+}
+
+/// Keeps the process to one processor, which the proof by fences needs.
+fn keep_to_one_processor(turn: usize) {
+    let own = Pid::from_raw(0);
+    let Ok(allowed) = sched_getaffinity(own) else {
+        return;
+    };
+    let processors: Vec<usize> = (0..CpuSet::count())
+        .filter(|at| allowed.is_set(*at).unwrap_or(false))
+        .collect();
+    let Some(processor) = processors.get(turn % processors.len().max(1)) else {
+        return;
+    };
+    let mut one = CpuSet::new();
+    if one.set(*processor).is_ok() {
+        // It is one of those that the process runs on already, so it cannot be refused.
+        let _ = sched_setaffinity(own, &one);
+    }
+}
+
+fn send(event: &Event) -> io::Result<()> {
+    let mut line = serde_json::to_string(event)?;
+    line.push('\n');
+    let mut out = io::stdout().lock();
+    out.write_all(line.as_bytes())?;
+    out.flush()
+}
+
+async fn carry_through(request: &Request, scenario: &Scenario) -> io::Result<()> {
+    let mut conductor = Conductor {
+        scenario: &request.scenario,
+        text: &request.text,
+        implementation: Box::new(Native),
+        observer: Observer::new(),
+        step: 0,
+    };
+    match conductor.run(request, scenario).await {
+        Ok(()) | Err(Stop::Operation) => {}
+        Err(Stop::Unheard(error)) => return Err(error),
+        Err(stop) => {
+            let (blame, help) = match &stop {
+                Stop::World(error) => (Blame::Machine, Some(error.cure())),
+                _ => (Blame::Netproof, None),
+            };
+            send(&Event::Failure {
+                scenario: request.scenario.clone(),
+                step: conductor.step,
+                blame,
+                message: with_sources(&stop),
+                help: help.map(str::to_owned),
+            })?;
+        }
+    }
+    send(&Event::End {
+        scenario: request.scenario.clone(),
+    })
+}
+
+/// Writes an error with all that it comes from.
+fn with_sources(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(error) = source {
+        let next = error.to_string();
+        if !text.ends_with(&next) {
+            text += &format!(": {next}");
+        }
+        source = error.source();
+    }
+    text
+}
+
+/// Carries one scenario through one implementation.
+struct Conductor<'a> {
+    scenario: &'a str,
+    text: &'a str,
+    implementation: Box<dyn Implementation>,
+    observer: Observer,
+    /// The number of the step that is under way.
+    step: usize,
+}
+
+impl Conductor<'_> {
+    async fn run(&mut self, request: &Request, scenario: &Scenario) -> Result<(), Stop> {
+        let mut world = World::new(
+            scenario.nodes.iter().map(|name| &name.value),
+            request.hostile,
+        )?;
+        self.send_world(request, &world)?;
+        if !scenario.given.is_empty() {
+            self.begin_step("given")?;
+            self.apply(&mut world, &scenario.given).await?;
+        }
+        for (at, step) in scenario.steps.iter().enumerate() {
+            self.step = at + 1;
+            self.begin_step(&step.name)?;
+            self.apply(&mut world, &step.operations).await?;
+            let topology = world.settle().await?;
+            for (at, expectation) in step.expectations.iter().enumerate() {
+                self.expect(&world, &topology, at + 1, expectation).await?;
+            }
+            if !step.snapshot.is_empty() {
+                self.take_facts(&world, &topology, step).await?;
+            }
+        }
+        Ok(())
+    }
+
+    fn send_world(&self, request: &Request, world: &World) -> Result<(), Stop> {
+        let mut absent: Vec<String> = world
+            .nodes()
+            .flat_map(|node| &node.pinned().absent)
+            .map(|path| (*path).to_owned())
+            .collect();
+        absent.sort();
+        absent.dedup();
+        let kernel = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
+        Ok(send(&Event::World {
+            scenario: self.scenario.to_owned(),
+            implementation: self.implementation.name().to_owned(),
+            tier: request.tier,
+            kernel: kernel.trim_end().to_owned(),
+            pinned: world.nodes().map(|node| node.pinned().written).sum(),
+            absent,
+        })?)
+    }
+
+    fn begin_step(&self, name: &str) -> Result<(), Stop> {
+        Ok(send(&Event::Step {
+            scenario: self.scenario.to_owned(),
+            step: self.step,
+            name: name.to_owned(),
+        })?)
+    }
+
+    /// Carries operations out until one comes out otherwise than the scenario says.
+    async fn apply(&mut self, world: &mut World, items: &[Item]) -> Result<(), Stop> {
+        for item in items {
+            let result = self.apply_one(world, &item.operation).await;
+            let judgement = judge_operation(item, &result);
+            send(&Event::Operation {
+                scenario: self.scenario.to_owned(),
+                step: self.step,
+                command: item.operation.command(),
+                verdict: judgement.verdict,
+                fails: item.fails.as_ref().map(|reason| reason.value.clone()),
+                reason: judgement.reason,
+            })?;
+            if judgement.verdict != Verdict::Pass {
+                return Err(Stop::Operation);
+            }
+        }
+        Ok(())
+    }
+
+    async fn apply_one(
+        &mut self,
+        world: &mut World,
+        operation: &Operation,
+    ) -> Result<(), OperationError> {
+        match operation {
+            Operation::Listen(listen) => return self.observer.listen(world, listen),
+            // Our own sockets in the node would keep it alive.
+            Operation::Netns(Netns::Delete(name)) => self.observer.forget(name),
+            _ => {}
+        }
+        self.implementation.apply(world, operation).await
+    }
+
+    async fn expect(
+        &mut self,
+        world: &World,
+        topology: &Topology,
+        number: usize,
+        expectation: &Expectation,
+    ) -> Result<(), Stop> {
+        let record = self
+            .observer
+            .probe(world, topology, &expectation.probe)
+            .await?;
+        send(&Event::probe(
+            self.scenario,
+            self.step,
+            &expectation.probe,
+            &record,
+        ))?;
+        let judgement = judge(expectation, &record);
+        let mut path: Vec<LinkRef> = Vec::new();
+        for sighting in &record.sightings {
+            if !path.contains(&sighting.on) {
+                path.push(sighting.on.clone());
+            }
+        }
+        Ok(send(&Event::Expectation {
+            scenario: self.scenario.to_owned(),
+            step: self.step,
+            expectation: number,
+            probe: expectation.probe.to_string(),
+            observed: record.fate.to_string(),
+            verdict: judgement.verdict,
+            mismatches: judgement.mismatches,
+            path,
+            line: self.text[..expectation.span.start.min(self.text.len())]
+                .lines()
+                .count()
+                .max(1),
+        })?)
+    }
+
+    async fn take_facts(
+        &mut self,
+        world: &World,
+        topology: &Topology,
+        step: &Step,
+    ) -> Result<(), Stop> {
+        let mut kinds: Vec<FactKind> = step.snapshot.iter().map(|kind| kind.value).collect();
+        kinds.sort();
+        let taken = Facts::read(world, topology, &kinds).await?;
+        let mut sections = Vec::new();
+        for kind in kinds {
+            sections.push(match kind {
+                FactKind::Reachability => {
+                    let (scenario, number) = (self.scenario, self.step);
+                    let mut sent = Ok(());
+                    let mut take = |cell: &crate::observe::Cell| {
+                        if sent.is_ok() {
+                            sent = send(&Event::probe(scenario, number, &cell.probe, &cell.record));
+                        }
+                    };
+                    let text = self.observer.matrix(world, topology, &mut take).await?;
+                    sent?;
+                    text
+                }
+                kind => facts::write(&taken, kind),
+            });
+        }
+        Ok(send(&Event::Facts {
+            scenario: self.scenario.to_owned(),
+            step: self.step,
+            name: format!("{}__{}", self.scenario.replace('/', "__"), self.step),
+            text: sections.join("\n"),
+        })?)
+    }
+}

@@ -1,0 +1,244 @@
+//! What happens in a run, as it happens: one JSON object a line, between the world and its starter
+//! as well as to whoever reads `--format json`.
+
+use serde::{Deserialize, Serialize};
+
+use crate::judge::{Mismatch, Verdict};
+use crate::observe::{Fate, Record, Sighting};
+use crate::scenario::{Leg, LinkRef, NodeName, Place, Probe, Rejection};
+use crate::world::Tier;
+
+/// Whose matter it is that a scenario could not be decided.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Blame {
+    /// This machine cannot run it.
+    Machine,
+    /// A mistake of netproof's own.
+    Netproof,
+}
+
+/// One event. Numbers of steps and expectations count from 1.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "event")]
+#[non_exhaustive]
+pub enum Event {
+    /// The world stands.
+    World {
+        /// The scenario.
+        scenario: String,
+        /// The implementation that carries operations out.
+        implementation: String,
+        /// The privileges it was made with.
+        tier: Tier,
+        /// The kernel's release.
+        kernel: String,
+        /// How many settings were pinned, in all nodes.
+        pinned: usize,
+        /// Settings that this kernel does not have.
+        absent: Vec<String>,
+    },
+    /// A step begins; step 0 is what is given.
+    Step {
+        /// The scenario.
+        scenario: String,
+        /// The step's number.
+        step: usize,
+        /// The step's name.
+        name: String,
+    },
+    /// An operation was carried out, or refused.
+    Operation {
+        /// The scenario.
+        scenario: String,
+        /// The step's number.
+        step: usize,
+        /// The command that does the same.
+        command: String,
+        /// How it came out.
+        verdict: Verdict,
+        /// The reason with which it has to fail.
+        fails: Option<String>,
+        /// What the kernel said.
+        reason: Option<String>,
+    },
+    /// A probe came to its end.
+    Probe {
+        /// The scenario.
+        scenario: String,
+        /// The step's number.
+        step: usize,
+        /// `ping`, `arp`, `udp` or `tcp`.
+        kind: String,
+        /// The node that sent it.
+        from: NodeName,
+        /// The address that it was sent to.
+        to: std::net::IpAddr,
+        /// `reply`, `rejected`, `lost` or `inconclusive`.
+        fate: String,
+        /// Where it was last seen, if lost.
+        after: Option<Place>,
+        /// Who refused it; or, for ARP, whose address the reply gave.
+        by: Option<String>,
+        /// Why it was lost. Not known yet.
+        cause: Option<String>,
+        /// How it was refused.
+        how: Option<Rejection>,
+        /// Which leg was lost.
+        leg: Option<Leg>,
+        /// The TTL with which the reply arrived.
+        ttl: Option<u8>,
+        /// The source address that the far side saw.
+        source: Option<std::net::IpAddr>,
+        /// How often it was sent.
+        attempts: u32,
+        /// Why it was sent again.
+        doubts: Vec<String>,
+        /// How long it took, in milliseconds.
+        ms: f64,
+        /// Where it was seen on its way.
+        sightings: Vec<Sighting>,
+    },
+    /// An expectation was judged.
+    Expectation {
+        /// The scenario.
+        scenario: String,
+        /// The step's number.
+        step: usize,
+        /// The expectation's number in its step.
+        expectation: usize,
+        /// The probe in words.
+        probe: String,
+        /// What became of it, in words.
+        observed: String,
+        /// How it came out.
+        verdict: Verdict,
+        /// Every point that differs.
+        mismatches: Vec<Mismatch>,
+        /// Where it was seen on its way, each interface once.
+        path: Vec<LinkRef>,
+        /// Where the expectation stands in the file: its line.
+        line: usize,
+    },
+    /// The facts of a step were taken.
+    Facts {
+        /// The scenario.
+        scenario: String,
+        /// The step's number.
+        step: usize,
+        /// The snapshot's name.
+        name: String,
+        /// The text.
+        text: String,
+    },
+    /// A snapshot was compared with its file.
+    Snapshot {
+        /// The scenario.
+        scenario: String,
+        /// The step's number.
+        step: usize,
+        /// The snapshot's name.
+        name: String,
+        /// How it came out.
+        verdict: Verdict,
+        /// The difference, or why there is none to show.
+        difference: Option<String>,
+    },
+    /// The scenario could not be carried through.
+    Failure {
+        /// The scenario.
+        scenario: String,
+        /// The step's number.
+        step: usize,
+        /// Whose matter it is.
+        blame: Blame,
+        /// What went wrong.
+        message: String,
+        /// What to do about it.
+        help: Option<String>,
+    },
+    /// The world has done all it could; it is about to go.
+    End {
+        /// The scenario.
+        scenario: String,
+    },
+    /// A scenario was judged. The world's own events come before.
+    Scenario {
+        /// The scenario.
+        scenario: String,
+        /// How it came out.
+        verdict: Verdict,
+        /// How long it took, in milliseconds.
+        ms: f64,
+    },
+    /// All scenarios were judged. The verdicts count scenarios.
+    Summary {
+        /// How many scenarios there were.
+        scenarios: usize,
+        /// How many steps were begun.
+        steps: usize,
+        /// How many expectations and snapshots were judged.
+        expectations: usize,
+        /// Scenarios that passed.
+        pass: usize,
+        /// Scenarios that failed.
+        fail: usize,
+        /// Scenarios that this machine's kernel has no means for.
+        unsupported: usize,
+        /// Scenarios that were left out on purpose.
+        skipped: usize,
+        /// Scenarios that could not be decided.
+        error: usize,
+        /// Scenarios that fail and are known to.
+        xfail: usize,
+        /// Scenarios that pass and are listed as failing.
+        xpass: usize,
+        /// How long it all took, in milliseconds.
+        wall_ms: f64,
+    },
+}
+
+impl Event {
+    /// Makes the event of a probe from its record.
+    pub(super) fn probe(scenario: &str, step: usize, probe: &Probe, record: &Record) -> Self {
+        let (mut after, mut by, mut how, mut leg) = (None, None, None, None);
+        let (mut ttl, mut source) = (None, None);
+        match &record.fate {
+            Fate::Reply {
+                ttl: of,
+                source: from,
+                by: owner,
+            } => {
+                (ttl, source, by) = (*of, *from, owner.as_ref().map(ToString::to_string));
+            }
+            Fate::Rejected { how: of, by: node } => (how, by) = (Some(*of), Some(node.to_string())),
+            Fate::Lost {
+                after: place,
+                leg: of,
+                ..
+            } => {
+                (after, leg) = (Some(place.clone()), Some(*of));
+            }
+            Fate::Inconclusive { .. } => {}
+        }
+        Self::Probe {
+            scenario: scenario.to_owned(),
+            step,
+            kind: probe.kind().to_owned(),
+            from: probe.from().clone(),
+            to: probe.to(),
+            fate: record.fate.word().to_owned(),
+            after,
+            by,
+            cause: None,
+            how,
+            leg,
+            ttl,
+            source,
+            attempts: record.attempts,
+            doubts: record.doubts.clone(),
+            ms: record.ms,
+            sightings: record.sightings.clone(),
+        }
+    }
+}

@@ -1,0 +1,13 @@
+//! The conductor: one scenario, one implementation, one world; a stream of events.
+
+mod conductor;
+mod event;
+mod outcome;
+mod request;
+mod runner;
+
+pub use conductor::{ExitStatus, become_world};
+pub use event::{Blame, Event};
+pub use outcome::{FactsTaken, Outcome, Totals};
+pub use request::Request;
+pub use runner::{NamedScenario, RunError, Runner};

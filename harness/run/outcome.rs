@@ -1,0 +1,184 @@
+//! What a scenario, and a whole run, came to.
+
+use super::event::{Blame, Event};
+use crate::judge::{Comparison, Verdict, compare};
+
+/// The facts of one step.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FactsTaken {
+    /// The step's number, from 1.
+    pub step: usize,
+    /// The name under which they are recorded.
+    pub name: String,
+    /// The text.
+    pub text: String,
+}
+
+/// What one scenario came to.
+#[derive(Debug, Clone, PartialEq)]
+#[must_use = "judge the snapshots, or look at the verdict"]
+pub struct Outcome {
+    /// The scenario's name.
+    pub scenario: String,
+    /// The worst verdict of all that was judged.
+    pub verdict: Verdict,
+    /// Whose matter it is that it could not be decided.
+    pub blame: Option<Blame>,
+    /// How many steps were begun, without what is given.
+    pub steps: usize,
+    /// How many expectations and snapshots were judged.
+    pub expectations: usize,
+    /// The facts that were taken, in order.
+    pub facts: Vec<FactsTaken>,
+    /// How long it took until everything was told, in milliseconds.
+    pub ms: f64,
+    ended: bool,
+}
+
+impl Outcome {
+    pub(super) fn new(scenario: &str) -> Self {
+        Self {
+            scenario: scenario.to_owned(),
+            verdict: Verdict::Pass,
+            blame: None,
+            steps: 0,
+            expectations: 0,
+            facts: Vec::new(),
+            ms: 0.0,
+            ended: false,
+        }
+    }
+
+    pub(super) fn has_ended(&self) -> bool {
+        self.ended
+    }
+
+    fn add(&mut self, verdict: Verdict) {
+        self.verdict = self.verdict.max(verdict);
+    }
+
+    /// Takes an event into account.
+    pub(super) fn take(&mut self, event: &Event) {
+        match event {
+            Event::Step { step, .. } if *step > 0 => self.steps += 1,
+            Event::Operation { verdict, .. } => self.add(*verdict),
+            Event::Expectation { verdict, .. } | Event::Snapshot { verdict, .. } => {
+                self.expectations += 1;
+                self.add(*verdict);
+            }
+            Event::Facts {
+                step, name, text, ..
+            } => self.facts.push(FactsTaken {
+                step: *step,
+                name: name.clone(),
+                text: text.clone(),
+            }),
+            Event::Failure { blame, .. } => {
+                self.add(Verdict::Error);
+                self.blame = Some(*blame);
+            }
+            Event::End { .. } => self.ended = true,
+            _ => {}
+        }
+    }
+
+    /// Compares the facts with the recorded snapshots, which `recorded` finds by name, and tells
+    /// each comparison. A snapshot that was never recorded fails.
+    pub fn judge_snapshots(
+        &mut self,
+        recorded: &dyn Fn(&str) -> Option<String>,
+        tell: &mut dyn FnMut(&Event),
+    ) {
+        for taken in std::mem::take(&mut self.facts) {
+            let (verdict, difference) = match compare(recorded(&taken.name).as_deref(), &taken.text)
+            {
+                Comparison::Same => (Verdict::Pass, None),
+                Comparison::Missing => (
+                    Verdict::Fail,
+                    Some("there is no recorded snapshot of this name".to_owned()),
+                ),
+                Comparison::Different { diff } => (Verdict::Fail, Some(diff)),
+            };
+            let event = Event::Snapshot {
+                scenario: self.scenario.clone(),
+                step: taken.step,
+                name: taken.name.clone(),
+                verdict,
+                difference,
+            };
+            self.take(&event);
+            tell(&event);
+            self.facts.push(taken);
+        }
+    }
+
+    /// Returns the event that closes the scenario.
+    pub fn event(&self) -> Event {
+        Event::Scenario {
+            scenario: self.scenario.clone(),
+            verdict: self.verdict,
+            ms: self.ms,
+        }
+    }
+}
+
+/// What a whole run came to.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Totals {
+    scenarios: usize,
+    steps: usize,
+    expectations: usize,
+    verdicts: [usize; Verdict::ALL.len()],
+    machine: usize,
+    netproof: usize,
+}
+
+impl Totals {
+    /// Takes a scenario into account.
+    pub fn add(&mut self, outcome: &Outcome) {
+        self.scenarios += 1;
+        self.steps += outcome.steps;
+        self.expectations += outcome.expectations;
+        self.verdicts[outcome.verdict as usize] += 1;
+        match outcome.blame {
+            Some(Blame::Machine) => self.machine += 1,
+            Some(Blame::Netproof) => self.netproof += 1,
+            None => {}
+        }
+    }
+
+    /// Returns how many scenarios came out so.
+    pub fn count(&self, verdict: Verdict) -> usize {
+        self.verdicts[verdict as usize]
+    }
+
+    /// Returns how many scenarios could not be decided because of this.
+    pub fn blamed(&self, blame: Blame) -> usize {
+        match blame {
+            Blame::Machine => self.machine,
+            Blame::Netproof => self.netproof,
+        }
+    }
+
+    /// Returns how many scenarios there were.
+    pub fn scenarios(&self) -> usize {
+        self.scenarios
+    }
+
+    /// Returns the event that closes the run; `wall_ms` is how long it took.
+    pub fn event(&self, wall_ms: f64) -> Event {
+        Event::Summary {
+            scenarios: self.scenarios,
+            steps: self.steps,
+            expectations: self.expectations,
+            pass: self.count(Verdict::Pass),
+            fail: self.count(Verdict::Fail),
+            unsupported: self.count(Verdict::Unsupported),
+            skipped: self.count(Verdict::Skipped),
+            error: self.count(Verdict::Error),
+            xfail: self.count(Verdict::Xfail),
+            xpass: self.count(Verdict::Xpass),
+            wall_ms,
+        }
+    }
+}
