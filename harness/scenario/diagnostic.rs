@@ -296,3 +296,75 @@ impl fmt::Display for Diagnostics {
 }
 
 impl Error for Diagnostics {}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    fn problems(text: &str, start: usize, end: usize) -> Diagnostics {
+        let problem = Diagnostic::new("syntax", Span { start, end }, "bad").help("write better");
+        Diagnostics::one("x.yaml", text, problem)
+    }
+
+    #[rstest]
+    #[case::first("ab\ncd", 0, (1, 1))]
+    #[case::second_line("ab\ncd", 4, (2, 2))]
+    #[case::line_end("ab\ncd", 2, (1, 3))]
+    #[case::characters_not_bytes("網路x", 6, (1, 3))]
+    #[case::inside_a_character("網路x", 4, (1, 2))]
+    #[case::windows("ab\r\ncd", 4, (2, 1))]
+    #[case::behind_the_end("ab", 99, (1, 3))]
+    #[case::empty("", 7, (1, 1))]
+    fn a_position_counts_characters(
+        #[case] text: &str,
+        #[case] start: usize,
+        #[case] place: (usize, usize),
+    ) {
+        let problems = problems(text, start, start);
+        let at = problems.position(&problems.problems()[0]).unwrap();
+        assert_eq!((at.line, at.column), place);
+        assert!(
+            problems
+                .to_string()
+                .contains(&format!("--> x.yaml:{}:{}\n", place.0, place.1))
+        );
+    }
+
+    #[rstest]
+    fn any_span_is_rendered(
+        #[values(
+            "",
+            "\n",
+            "a",
+            "網路\n\u{1b}[31m\0\t\u{202e}x\r\n",
+            "\r\r\r",
+            "e\u{301}\u{200d}"
+        )]
+        text: &str,
+        #[values(0, 1, 2, 5, usize::MAX - 1)] start: usize,
+        #[values(0, 1, 3, usize::MAX)] end: usize,
+    ) {
+        let problems = problems(text, start, end);
+        for shown in [problems.to_string(), problems.render(true)] {
+            assert!(
+                shown.contains('^') && shown.contains("write better"),
+                "{shown}"
+            );
+        }
+        // Nothing of the file reaches the terminal as more than text.
+        assert!(!problems.to_string().contains(['\u{1b}', '\0', '\u{202e}']));
+    }
+
+    #[test]
+    fn a_problem_of_the_file_has_no_position() {
+        let problem = Diagnostic::of_file("file-not-found", "there is no file `x.yaml`");
+        let problems = Diagnostics::one("x.yaml", "", problem.help("check the path"));
+        assert_eq!(problems.position(&problems.problems()[0]), None);
+        assert_eq!(
+            problems.to_string(),
+            "error[file-not-found]: there is no file `x.yaml`\n--> x.yaml\n = help: check the path"
+        );
+    }
+}

@@ -264,7 +264,14 @@ impl<'de> Deserialize<'de> for Expectation {
 
         fn twice<E: de::Error>(id: &'static str, key: &Located<String>, what: &str) -> E {
             let message = format!("`{key}` is a second {what} in one item");
-            E::custom(ValueError::new(id, message, "begin a new item with `-`").pack_at(key.span))
+            E::custom(
+                ValueError::new(
+                    id,
+                    message,
+                    "remove one of the two, or begin a new item with `-`",
+                )
+                .pack_at(key.span),
+            )
         }
 
         impl<'de> Visitor<'de> for ExpectationVisitor {

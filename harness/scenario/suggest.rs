@@ -29,7 +29,7 @@ pub(crate) fn closest<'a>(
 pub(crate) fn help(word: &str, candidates: &[&str]) -> String {
     match closest(word, candidates.iter().copied()) {
         Some(candidate) => format!("did you mean `{candidate}`?"),
-        None if candidates.len() == 1 => format!("write `{}`", candidates.join("")),
+        None if candidates.len() == 1 => format!("only `{}` is known here", candidates.join("")),
         None => format!("write one of: {}", candidates.join(", ")),
     }
 }
@@ -56,6 +56,6 @@ mod tests {
             help("x9z", &["request", "reply"]),
             "write one of: request, reply"
         );
-        assert_eq!(help("colour", &["add"]), "write `add`");
+        assert_eq!(help("colour", &["add"]), "only `add` is known here");
     }
 }

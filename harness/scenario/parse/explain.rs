@@ -4,10 +4,9 @@ use serde_yaml::budget::BudgetBreach;
 use serde_yaml::localizer::ExternalMessageSource;
 use serde_yaml::{Error, Location};
 
-use super::place::{Holder, excerpt, holder, key_before, span_of, word_at, word_before};
+use super::place::{Holder, excerpt, holder, shortened, span_of, word_at, word_before};
 use super::{ALIASES_MAX, ANCHORS_MAX, DEPTH_MAX, VALUES_MAX, examples, syntax};
 use crate::scenario::diagnostic::Diagnostic;
-use crate::scenario::operation::Operation;
 use crate::scenario::suggest;
 use crate::scenario::value::{Span, unpack};
 
@@ -22,9 +21,9 @@ pub(super) fn explain(error: &Error, text: &str) -> Diagnostic {
 }
 
 /// The text of the file, and the place where the parser says that it is wrong.
-struct Reason<'a> {
-    text: &'a str,
-    span: Span,
+pub(super) struct Reason<'a> {
+    pub(super) text: &'a str,
+    pub(super) span: Span,
 }
 
 impl Reason<'_> {
@@ -78,13 +77,7 @@ impl Reason<'_> {
                 .problem("merge-key", "a scenario has no merge keys")
                 .label("this would take over the keys of another mapping")
                 .help("write the keys out"),
-            Error::UnsupportedTag { tag, .. } => self
-                .problem(
-                    "unknown-tag",
-                    format!("a scenario has no tags such as `{tag}`"),
-                )
-                .label("the value behind a tag")
-                .help("remove the tag; for a text that begins with `!`, write quotation marks"),
+            Error::UnsupportedTag { tag, .. } => self.unknown_tag(tag),
             Error::UnknownAnchor { .. } => self.unknown_anchor(),
             Error::RecursiveReferencesRequireWeakTypes { .. } => self
                 .problem(
@@ -105,7 +98,7 @@ impl Reason<'_> {
         }
     }
 
-    fn problem(&self, id: &'static str, message: impl Into<String>) -> Diagnostic {
+    pub(super) fn problem(&self, id: &'static str, message: impl Into<String>) -> Diagnostic {
         Diagnostic::new(id, word_at(self.text, self.span), message)
     }
 
@@ -137,60 +130,61 @@ impl Reason<'_> {
                 _ => self.not_understood(),
             };
         };
-        let span = packed.span.map_or_else(
-            || word_at(self.text, self.span),
-            |span| word_at(self.text, clamp(span, self.text)),
-        );
-        let id = Diagnostic::IDS
-            .iter()
-            .find(|id| **id == packed.id)
-            .copied()
-            .unwrap_or("bad-value");
-        Diagnostic::new(id, span, packed.message).help(packed.help)
+        let span = packed.span.map_or(self.span, |span| clamp(span, self.text));
+        let span = match word_before(self.text, span.start) {
+            // Nothing stands behind a key: the key is what there is to point at.
+            Some(key) if self.text[span.start..].starts_with(':') => key,
+            _ => word_at(self.text, span),
+        };
+        let id = Diagnostic::IDS.iter().find(|id| **id == packed.id);
+        let value = excerpt(self.text, span);
+        let help = match packed.id {
+            "bad-interface-name" | "bad-link" | "bad-node-name" if value.contains(", ") => {
+                "one name stands here; begin a new item for each other one".to_owned()
+            }
+            // Where only an interface is asked for, the node is known.
+            "bad-interface-name" if packed.message.starts_with(&format!("`{value}`")) => value
+                .rsplit_once('/')
+                .map_or(packed.help, |(_, name)| name)
+                .to_owned(),
+            _ => packed.help.to_owned(),
+        };
+        let help = match value.rsplit_once('/') {
+            Some((_, name)) if help == name => format!("write `{name}`: the node is known here"),
+            _ => help,
+        };
+        let message = shortened(packed.message, MESSAGE_MAX);
+        Diagnostic::new(id.copied().unwrap_or("bad-value"), span, message).help(help)
     }
 
     fn unknown_key(&self, key: &str, expected: &[&'static str]) -> Diagnostic {
+        let shown = shortened(key, VALUE_MAX);
         let first = key.split(' ').next().unwrap_or_default();
         if first != key && expected.contains(&first) {
-            let rest = key[first.len()..].trim_start();
+            let rest = shown[first.len()..].trim_start();
             return self
-                .problem(
-                    "unknown-key",
-                    format!("`{}` is no key", excerpt(key, whole(key))),
-                )
+                .problem("unknown-key", format!("`{shown}` is no key"))
                 .label("no colon between key and value")
                 .help(format!("write `{first}: {rest}`"));
         }
-        self.problem(
-            "unknown-key",
-            format!("there is no key `{}` here", excerpt(key, whole(key))),
-        )
-        .label("not a key of the format")
-        .help(suggest::help(key, expected))
+        self.problem("unknown-key", format!("unknown key `{shown}`"))
+            .label(known(key, expected))
+            .help(suggest::help(key, expected))
     }
 
     fn unknown_word(&self, word: &str, expected: &[&'static str]) -> Diagnostic {
-        if let Some((key, _)) = self.key().filter(|(key, _)| key == "netns") {
-            let problem = self.wrong_type_of("a mapping", Some(&key));
-            return problem.help(format!(
-                "write `netns: {{add: {0}}}` or `netns: {{delete: {0}}}`",
-                excerpt(word, whole(word))
-            ));
+        let shown = shortened(word, VALUE_MAX);
+        if self.key().is_some_and(|(key, _)| key == "netns") {
+            let help = format!("write `netns: {{add: {shown}}}` or `netns: {{delete: {shown}}}`");
+            return self.wrong_type_of("a mapping", Some("netns")).help(help);
         }
-        let place = match word_at(self.text, self.span) {
-            span if self.text[span.end..].starts_with(':') => "key",
-            _ => "word",
-        };
-        self.problem(
-            if place == "key" {
-                "unknown-key"
-            } else {
-                "unknown-word"
-            },
-            format!("there is no {place} `{}` here", excerpt(word, whole(word))),
-        )
-        .label(format!("not a {place} of the format"))
-        .help(suggest::help(word, expected))
+        let span = word_at(self.text, self.span);
+        if self.text[span.end..].starts_with(':') {
+            return self.unknown_key(word, expected);
+        }
+        self.problem("unknown-word", format!("unknown word `{shown}`"))
+            .label(known(word, expected))
+            .help(suggest::help(word, expected))
     }
 
     /// The parser names the last key of the mapping; a person looks at what holds it.
@@ -243,7 +237,7 @@ impl Reason<'_> {
     fn duplicate_key(&self, key: Option<&str>) -> Diagnostic {
         let key = key.map_or_else(
             || excerpt(self.text, self.span),
-            |key| excerpt(key, whole(key)),
+            |key| shortened(key, VALUE_MAX),
         );
         self.problem(
             "duplicate-key",
@@ -253,131 +247,19 @@ impl Reason<'_> {
         .help("remove one of the two, or begin a new item with `-`")
     }
 
-    /// Returns the key whose value the parser stopped at, and where it stands.
-    fn key(&self) -> Option<(String, Span)> {
-        let span = key_before(self.text, self.span.start)?;
-        Some((self.text[span.start..span.end].to_owned(), span))
-    }
-
-    fn wrong_type(&self, wanted: &str) -> Diagnostic {
-        // `netns: add` is noticed only at what comes next.
-        let before = self.text[..self.span.start].trim_end_matches(['-', ' ', '\n', '\r']);
-        if before.ends_with("netns: add") || before.ends_with("netns: delete") {
-            let span = word_before(self.text, before.len()).unwrap_or(self.span);
-            return Reason {
-                text: self.text,
-                span,
-            }
-            .wrong_type_of("a mapping", Some("netns"));
-        }
-        self.wrong_type_of(wanted, self.key().as_ref().map(|(key, _)| key.as_str()))
-    }
-
-    fn wrong_type_of(&self, wanted: &str, key: Option<&str>) -> Diagnostic {
-        let span = word_at(self.text, self.span);
-        let rest = &self.text[span.start..];
-        let found = if rest.starts_with('*') {
-            "what this alias stands for"
-        } else if rest.starts_with('[') || rest.starts_with("- ") {
-            "a list"
-        } else if rest.starts_with('{')
-            || self.text[span.end..].starts_with(": ")
-            || self.text[span.end..].starts_with(":\n")
-        {
-            "a mapping"
-        } else if span.start == span.end {
-            "nothing"
-        } else {
-            "one value"
-        };
-        let place = key.map_or_else(
-            || "there must be".to_owned(),
-            |key| format!("`{key}` takes"),
+    /// The parser names the value behind the tag.
+    fn unknown_tag(&self, tag: &str) -> Diagnostic {
+        let before = self.text[..self.span.start].trim_end().len();
+        let span = word_before(self.text, before)
+            .filter(|span| self.text[span.start..].starts_with('!'))
+            .unwrap_or_else(|| word_at(self.text, self.span));
+        let message = format!(
+            "a scenario has no tags such as `{}`",
+            shortened(tag, VALUE_MAX)
         );
-        let problem = Diagnostic::new("wrong-type", span, format!("{place} {wanted}, not {found}"));
-        let value = excerpt(self.text, span);
-        let help = match key.and_then(examples::of) {
-            Some(example) if wanted == "one value" && found == "a list" => {
-                format!("write `{example}`, and a new item for each other one")
-            }
-            Some(example) => format!("for example `{example}`"),
-            None => self.shape(wanted, found, &value),
-        };
-        problem.label(format!("expected {wanted}")).help(help)
-    }
-
-    /// Returns help for a value of the wrong shape that no key stands before.
-    fn shape(&self, wanted: &str, found: &str, value: &str) -> String {
-        let first = value.split([' ', ':']).next().unwrap_or_default();
-        let verb = Operation::VERBS.contains(&first) || examples::of(first).is_some();
-        match (wanted, found) {
-            ("a mapping", "one value") if verb && value.len() > first.len() + 1 => {
-                format!(
-                    "write a colon and a space: `{first}: {}`",
-                    &value[first.len() + 1..].trim_start()
-                )
-            }
-            ("a mapping", "a list") if self.span.start == 0 => {
-                "a scenario begins with a key, such as `title:`, without `-`".to_owned()
-            }
-            ("a mapping", _) if self.span.start == 0 => {
-                "a scenario has the keys `title`, `nodes` and `steps`".to_owned()
-            }
-            ("a mapping", _) => "write `key: value`".to_owned(),
-            ("a list", _) => "begin each item with `- `, or write `[one, two]`".to_owned(),
-            _ => "write one word or number here".to_owned(),
-        }
-    }
-
-    fn missing_value(&self) -> Diagnostic {
-        let at = self.span.start;
-        let key = if self.text[at..].starts_with(':') {
-            word_before(self.text, at)
-        } else {
-            key_before(self.text, at)
-        };
-        let key = key.unwrap_or(self.span);
-        let name = &self.text[key.start..key.end];
-        let help = match examples::of(name) {
-            Some(example) => format!("for example `{example}`"),
-            None => "write its value behind the colon, or remove the key".to_owned(),
-        };
-        let span = if key.start < key.end {
-            key
-        } else {
-            word_at(self.text, self.span)
-        };
-        Diagnostic::new("missing-value", span, format!("`{name}` has no value"))
-            .label("nothing behind it")
-            .help(help)
-    }
-
-    fn bad_number(&self, kind: &str) -> Diagnostic {
-        let value = excerpt(self.text, self.span);
-        let (what, help) = match kind {
-            "u16" => ("a port", "a port is a number from 1 to 65535"),
-            "u8" => ("a TTL", "a TTL is a number from 1 to 255"),
-            _ => ("a number", "write a whole number"),
-        };
-        self.problem("bad-number", format!("`{value}` is not {what}"))
-            .label("not in range, or no number")
-            .help(help)
-    }
-
-    fn bad_address(&self) -> Diagnostic {
-        let value = excerpt(self.text, self.span);
-        let bare = value.trim_matches(['"', '\'']);
-        let help = match bare.split_once('/') {
-            Some((address, _)) if address.parse::<std::net::IpAddr>().is_ok() => {
-                format!("write it without its prefix length: `{address}`")
-            }
-            _ if bare.starts_with(|c: char| c.is_ascii_digit()) => {
-                "an address has four numbers from 0 to 255, for example `10.0.0.2`".to_owned()
-            }
-            _ => "write an address, not a name, for example `10.0.0.2`".to_owned(),
-        };
-        self.problem("bad-address", format!("`{bare}` is not an IP address"))
-            .help(help)
+        Diagnostic::new("unknown-tag", span, message)
+            .label("a tag")
+            .help("remove it; a text that begins with `!` needs quotation marks")
     }
 
     fn unknown_anchor(&self) -> Diagnostic {
@@ -417,10 +299,21 @@ impl Reason<'_> {
     }
 }
 
-fn whole(text: &str) -> Span {
-    Span {
-        start: 0,
-        end: text.len(),
+/// The longest message that repeats what the file says.
+const MESSAGE_MAX: usize = 160;
+
+/// The longest value that a message repeats.
+const VALUE_MAX: usize = 60;
+
+/// What is known where a close word is suggested; without one, the help lists it.
+fn known(word: &str, expected: &[&'static str]) -> String {
+    const FEW: usize = 6;
+    let close = suggest::closest(word, expected.iter().copied());
+    match close {
+        Some(_) if (2..=FEW).contains(&expected.len()) => {
+            format!("known here: {}", expected.join(", "))
+        }
+        _ => "not known here".to_owned(),
     }
 }
 

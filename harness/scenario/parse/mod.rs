@@ -7,6 +7,7 @@ mod explain;
 mod place;
 mod read;
 mod syntax;
+mod wrong_value;
 
 use super::diagnostic::{Diagnostic, Diagnostics};
 use super::model::Scenario;
@@ -58,7 +59,7 @@ pub fn parse(file: &str, text: &str) -> Result<Scenario, Diagnostics> {
     if has_no_content(text) {
         let start = Span { start: 0, end: 0 };
         let problem = Diagnostic::new("empty-file", start, "the file holds no scenario")
-            .label("nothing but blank lines and comments")
+            .label("nothing that could be run")
             .help("a scenario has the keys `title`, `nodes` and `steps`");
         return Err(Diagnostics::one(file, text, problem));
     }

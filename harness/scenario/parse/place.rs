@@ -60,18 +60,19 @@ pub(super) fn word_at(text: &str, span: Span) -> Span {
     }
 }
 
-/// Returns the text of a span, cut where it is long.
+/// Returns the first line of a span, cut where it is long.
 pub(super) fn excerpt(text: &str, span: Span) -> String {
     const LONGEST: usize = 60;
-    let line = text[span.start..span.end]
-        .lines()
-        .next()
-        .unwrap_or_default()
-        .trim_end();
-    if line.len() <= LONGEST {
-        return line.to_owned();
+    let line = text[span.start..span.end].lines().next();
+    shortened(line.unwrap_or_default().trim_end(), LONGEST)
+}
+
+/// Returns a text, cut where it is longer than so many bytes.
+pub(super) fn shortened(text: &str, longest: usize) -> String {
+    if text.len() <= longest {
+        return text.to_owned();
     }
-    format!("{}...", &line[..line.floor_char_boundary(LONGEST)])
+    format!("{}...", &text[..text.floor_char_boundary(longest)])
 }
 
 /// Returns the key whose value begins at a byte.
@@ -241,4 +242,45 @@ fn closing(rest: &str, quote: char) -> Option<usize> {
         }
     }
     None
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    #[rstest]
+    #[case::in_a_bracket("a: [b, c", Some('['))]
+    #[case::closed("a: [b, c]", None)]
+    #[case::nested("a: [{b: c}, {d: e", Some('{'))]
+    #[case::in_a_text("a: b [c", None)]
+    #[case::in_quotes("a: 'b [c'", None)]
+    #[case::in_a_comment("a: b # [c\n", None)]
+    #[case::behind_an_escaped_quote(r#"a: "b\"", [c"#, None)]
+    #[case::behind_a_doubled_quote("a: 'it''s [' \nb: {", Some('{'))]
+    #[case::apostrophe("a: it's\nb: [", Some('['))]
+    fn open_brackets_are_found(#[case] text: &str, #[case] open: Option<char>) {
+        let scan = Scan::until(text, text.len());
+        assert_eq!(scan.brackets.last().map(|(_, bracket)| *bracket), open);
+    }
+
+    #[rstest]
+    #[case::braces("do:\n  - veth: {add: x}", "add", Some("veth"))]
+    #[case::list_in_braces("x: {seen: [{source: y}]}", "source", Some("seen"))]
+    #[case::lines(
+        "do:\n  - route:\n      # why\n      add: x\n\n      via: y",
+        "via",
+        Some("route")
+    )]
+    #[case::item("steps:\n  - do: x\n    expect: y", "expect", None)]
+    #[case::whole_file("nodes: x\nsteps: y", "steps", None)]
+    fn the_holder_of_a_mapping_is_found(
+        #[case] text: &str,
+        #[case] at: &str,
+        #[case] holder_is: Option<&str>,
+    ) {
+        let found = holder(text, text.find(at).unwrap());
+        assert_eq!(found.key.map(|key| &text[key.start..key.end]), holder_is);
+    }
 }

@@ -18,7 +18,7 @@ use crate::scenario::value::Span;
 /// larger than [`SIZE_MAX`] or is not text.
 pub fn read(path: &Path) -> Result<(String, Scenario), Diagnostics> {
     let file = path.display().to_string();
-    let bytes = bytes_of(path, &file).map_err(|problem| Diagnostics::one(&file, "", problem))?;
+    let bytes = bytes_of(path, &file).map_err(|problem| Diagnostics::one(&file, "", *problem))?;
     let scenario = parse_bytes(&file, &bytes)?;
     Ok((String::from_utf8_lossy(&bytes).into_owned(), scenario))
 }
@@ -72,8 +72,8 @@ fn one_character(text: &str, start: usize) -> Span {
 }
 
 /// Reads at most one byte more than a scenario may have.
-fn bytes_of(path: &Path, name: &str) -> Result<Vec<u8>, Diagnostic> {
-    let refused = |error: io::Error| unreadable(name, &error);
+fn bytes_of(path: &Path, name: &str) -> Result<Vec<u8>, Box<Diagnostic>> {
+    let refused = |error: io::Error| Box::new(unreadable(name, &error));
     // Asked before it is opened: opening some devices does something.
     check_kind(&fs::metadata(path).map_err(refused)?, name)?;
     let file = open(path).map_err(refused)?;
@@ -81,7 +81,7 @@ fn bytes_of(path: &Path, name: &str) -> Result<Vec<u8>, Diagnostic> {
     check_kind(&metadata, name)?;
     let limit = u64::try_from(SIZE_MAX).unwrap_or(u64::MAX);
     if metadata.len() > limit {
-        return Err(too_large(name));
+        return Err(too_large(name).into());
     }
     let mut bytes = Vec::new();
     file.take(limit.saturating_add(1))
@@ -98,19 +98,20 @@ fn open(path: &Path) -> io::Result<File> {
         .open(path)
 }
 
-fn check_kind(metadata: &fs::Metadata, name: &str) -> Result<(), Diagnostic> {
-    if metadata.is_dir() {
-        return Err(
-            Diagnostic::of_file("file-is-directory", format!("`{name}` is a directory"))
-                .help("name one scenario file in it"),
-        );
-    }
-    if !metadata.is_file() {
-        let message = format!("`{name}` is not a regular file");
-        return Err(Diagnostic::of_file("file-not-regular", message)
-            .help("a scenario is read from a file, not from a pipe, socket or device"));
-    }
-    Ok(())
+fn check_kind(metadata: &fs::Metadata, name: &str) -> Result<(), Box<Diagnostic>> {
+    let problem = if metadata.is_dir() {
+        Diagnostic::of_file("file-is-directory", format!("`{name}` is a directory"))
+            .help("name one scenario file in it")
+    } else if !metadata.is_file() {
+        Diagnostic::of_file(
+            "file-not-regular",
+            format!("`{name}` is not a regular file"),
+        )
+        .help("a scenario is read from a file, not from a pipe, socket or device")
+    } else {
+        return Ok(());
+    };
+    Err(problem.into())
 }
 
 fn unreadable(name: &str, error: &io::Error) -> Diagnostic {

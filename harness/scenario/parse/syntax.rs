@@ -77,31 +77,62 @@ fn unclosed(kind: &ErrorKind, span: Span, text: &str) -> Option<Diagnostic> {
     Some(problem)
 }
 
-/// Returns what is marked: a quoted text as a whole, else what stands at the place.
+/// Returns what is marked: that which is named in the message, where it can be found.
 fn marked(kind: &ErrorKind, span: Span, text: &str) -> Span {
-    let line = text[span.start..].lines().next().unwrap_or_default();
-    let len = match kind {
-        ErrorKind::SimpleKeyExpected | ErrorKind::ExpectedDocumentStart => line.trim_end().len(),
-        ErrorKind::TabInBlockIndentation | ErrorKind::TabInIndentation => return tab(span, text),
-        _ => match line.chars().next() {
-            Some(c) if c.is_alphanumeric() => return word_at(text, span),
-            first => first.map_or(0, char::len_utf8),
-        },
+    use ErrorKind as Kind;
+    let rest = &text[span.start..];
+    let line = rest.lines().next().unwrap_or_default();
+    let first = line.chars().next();
+    let at = |offset: Option<usize>, len: usize| {
+        let start = span.start + offset.unwrap_or_default();
+        let end = text.ceil_char_boundary((start + len).min(text.len()));
+        Span { start, end }
     };
-    Span {
-        start: span.start,
-        end: span.start + len,
+    match kind {
+        Kind::SimpleKeyExpected => at(None, line.trim_end().len()),
+        Kind::ExpectedDocumentStart => directive(text).unwrap_or_else(|| at(None, line.len())),
+        Kind::TabInBlockIndentation | Kind::TabInIndentation => tab(span, text),
+        // The parser names the begin of the text in which it stands.
+        Kind::UnexpectedCharacter { character } if character.is_control() => {
+            at(rest.find(*character), character.len_utf8())
+        }
+        Kind::UnknownQuotedScalarEscape => at(bad_escape(rest), 2),
+        _ if first.is_some_and(char::is_alphanumeric) => word_at(text, span),
+        _ => at(None, first.map_or(0, char::len_utf8)),
     }
+}
+
+/// Returns the first line that begins with `%`.
+fn directive(text: &str) -> Option<Span> {
+    let mut start = 0;
+    for line in text.split_inclusive('\n') {
+        if line.starts_with('%') {
+            let end = start + line.trim_end().len();
+            return Some(Span { start, end });
+        }
+        start += line.len();
+    }
+    None
+}
+
+/// Returns the first backslash that begins no escape of YAML 1.2, section 5.7.
+fn bad_escape(text: &str) -> Option<usize> {
+    const ESCAPES: &str = "0abt\tnvfre \"/\\N_LPxuU\n\r";
+    let mut chars = text.char_indices();
+    while let Some((at, c)) = chars.next() {
+        if c == '\\' && !chars.next().is_some_and(|(_, next)| ESCAPES.contains(next)) {
+            return Some(at);
+        }
+    }
+    None
 }
 
 /// Returns the tab of the line that reading stopped in.
 fn tab(span: Span, text: &str) -> Span {
     let line = text[..span.start].rfind('\n').map_or(0, |at| at + 1);
     let start = text[line..].find('\t').map_or(span.start, |at| line + at);
-    Span {
-        start,
-        end: start + 1,
-    }
+    let end = text.ceil_char_boundary((start + 1).min(text.len()));
+    Span { start, end }
 }
 
 /// Returns id, message, label and help.
@@ -144,7 +175,12 @@ fn words(kind: &ErrorKind) -> (&'static str, String, String, String) {
         | Kind::BlockSequenceEntryNotAllowed => (
             "this line is not indented like those that it belongs to".to_owned(),
             "indented too far, or not far enough",
-            "keys of one mapping, and items of one list, begin in the same column".to_owned(),
+            "keys of one mapping begin in the same column, as do the `-` of one list".to_owned(),
+        ),
+        Kind::BlockEntryInFlowCollection | Kind::PlainScalarStartsWithDashFlowIndicator => (
+            "a `-` stands between brackets".to_owned(),
+            "an item between brackets needs none",
+            "remove it: items between brackets are divided by `, `".to_owned(),
         ),
         Kind::MisplacedFlowCollectionEnd => (
             "this bracket closes nothing".to_owned(),

@@ -6,7 +6,7 @@ use crate::scenario::diagnostic::Diagnostic;
 use crate::scenario::expectation::{Expectation, ExpectedFate, Probe};
 use crate::scenario::model::Scenario;
 use crate::scenario::name::{LinkRef, NodeName, Place};
-use crate::scenario::operation::{Item, Mention, Operation};
+use crate::scenario::operation::{Item, Mention};
 use crate::scenario::suggest;
 use crate::scenario::value::{Located, Span};
 
@@ -23,11 +23,12 @@ pub(super) fn check<'a>(scenario: &'a Scenario, text: &'a str) -> Vec<Diagnostic
         nodes.declare(name);
     }
     for item in scenario.operations() {
-        item.operation.mentions(&mut |mention| {
-            if let Mention::Adds(name, span) = mention {
+        item.operation.mentions(&mut |mention| match mention {
+            Mention::Adds(name, span) if item.fails.is_none() => {
                 nodes.added_at.entry(name).or_insert(span);
                 nodes.count(name, span);
             }
+            _ => {}
         });
     }
     for item in &scenario.given {
@@ -88,19 +89,12 @@ impl<'a> Nodes<'a> {
 
     fn item(&mut self, item: &'a Item) {
         let refused = item.fails.is_some();
-        let netns = matches!(item.operation, Operation::Netns(_));
         item.operation.mentions(&mut |mention| match mention {
             Mention::Adds(name, span) if !refused => self.add(name, span),
+            Mention::Deletes(name, span) if !refused => self.delete(name, span),
             // The refusal may be just that the node is there already, or is not there.
-            Mention::Adds(..) => {}
-            Mention::Deletes(name, span) if !refused => {
-                self.uses(name, span);
-                if self.present.remove(name).is_some() {
-                    self.deleted_at.insert(name, span);
-                }
-            }
-            Mention::Deletes(..) if netns => {}
-            Mention::Deletes(name, span) | Mention::Uses(name, span) => self.uses(name, span),
+            Mention::Adds(..) | Mention::Deletes(..) => {}
+            Mention::Uses(name, span) => self.uses(name, span),
         });
     }
 
@@ -118,6 +112,20 @@ impl<'a> Nodes<'a> {
             );
         } else {
             self.present.insert(name, span);
+        }
+    }
+
+    fn delete(&mut self, name: &'a NodeName, span: Span) {
+        if self.present.remove(name).is_some() {
+            self.deleted_at.insert(name, span);
+        } else {
+            let help =
+                "if the kernel is to refuse this, say so: `fails: No such file or directory`";
+            let problem = self.absence(name, span);
+            self.problems.push(match problem.id {
+                "node-deleted" => problem.label("deleted again").help(help),
+                _ => problem,
+            });
         }
     }
 
@@ -151,11 +159,16 @@ impl<'a> Nodes<'a> {
     }
 
     fn uses(&mut self, name: &'a NodeName, span: Span) {
-        if self.present.contains_key(name) {
-            return;
+        if !self.present.contains_key(name) {
+            let problem = self.absence(name, span);
+            self.problems.push(problem);
         }
+    }
+
+    /// Says why a node that is not there is not there.
+    fn absence(&self, name: &NodeName, span: Span) -> Diagnostic {
         let span = part_that_names(name, span, self.text);
-        let problem = if let Some(deleted) = self.deleted_at.get(name) {
+        if let Some(deleted) = self.deleted_at.get(name) {
             Diagnostic::new(
                 "node-deleted",
                 span,
@@ -186,8 +199,7 @@ impl<'a> Nodes<'a> {
             )
             .label("not among `nodes`, and never added")
             .help(help)
-        };
-        self.problems.push(problem);
+        }
     }
 }
 

@@ -89,9 +89,8 @@ fn shortcomings(problems: &Diagnostics) -> Vec<String> {
 
 /// Tells whether a line is one of carets, under a line of the file.
 fn is_caret(line: &str) -> bool {
-    line.split_once('|').is_some_and(|(before, behind)| {
-        before.trim().is_empty() && behind.trim_start_matches([' ', '-']).starts_with('^')
-    })
+    line.split_once('|')
+        .is_some_and(|(before, behind)| before.trim().is_empty() && behind.contains('^'))
 }
 
 #[test]
