@@ -262,9 +262,16 @@ impl<'de> Deserialize<'de> for Expectation {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct ExpectationVisitor;
 
-        fn twice<E: de::Error>(id: &'static str, key: &str, what: &str) -> E {
+        fn twice<E: de::Error>(id: &'static str, key: &Located<String>, what: &str) -> E {
             let message = format!("`{key}` is a second {what} in one item");
-            E::custom(ValueError::new(id, message, "begin a new item with `-`").pack())
+            E::custom(
+                ValueError::new(
+                    id,
+                    message,
+                    "remove one of the two, or begin a new item with `-`",
+                )
+                .pack_at(key.span),
+            )
         }
 
         impl<'de> Visitor<'de> for ExpectationVisitor {
@@ -304,10 +311,12 @@ impl<'de> Deserialize<'de> for Expectation {
                     }
                 }
                 let missing = |id, what: &str, help: String| {
-                    de::Error::custom(
-                        ValueError::new(id, format!("the expectation names no {what}"), help)
-                            .pack(),
-                    )
+                    let message = format!("the expectation names no {what}");
+                    let error = ValueError::new(id, message, help);
+                    de::Error::custom(match span {
+                        Span { end: 0, .. } => error.pack(),
+                        probe => error.pack_at(probe),
+                    })
                 };
                 let probe = probe.ok_or_else(|| {
                     missing(

@@ -2,13 +2,18 @@
 //!
 //! Invariant: nothing here opens a socket, touches the kernel or runs a command.
 
+mod diagnostic;
 mod expectation;
 mod model;
 mod name;
 mod net;
 mod operation;
+mod parse;
+mod suggest;
+mod validate;
 mod value;
 
+pub use diagnostic::{Diagnostic, Diagnostics, Position};
 pub use expectation::{
     Arp, Exchange, Expectation, ExpectedFate, ExpectedLoss, ExpectedRejection, ExpectedReply, Leg,
     Ping, Probe, Rejection, Sighting,
@@ -20,4 +25,5 @@ pub use operation::{
     Address, Arguments, Bridge, Delete, Down, HOST, Item, Listen, Masquerade, Master, Mention,
     Move, Netns, Nomaster, Operation, Route, Sysctl, SysctlKey, SysctlValue, Up, Veth,
 };
+pub use parse::{SIZE_MAX, parse, parse_bytes, read};
 pub use value::{Located, Span, ValueError};

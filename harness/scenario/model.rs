@@ -1,11 +1,11 @@
 //! The shape of a scenario file.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use super::expectation::Expectation;
 use super::name::NodeName;
 use super::operation::Item;
-use super::value::Located;
+use super::value::{Located, ValueError, at_least_one};
 
 /// One scenario: nodes, what is given, and steps.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -17,12 +17,30 @@ pub struct Scenario {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source: Option<Located<String>>,
     /// The nodes that are there at the start; operations may add others.
+    #[serde(deserialize_with = "some_nodes")]
     pub nodes: Vec<Located<NodeName>>,
     /// The machine that the story starts on, which is not under test.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub given: Vec<Item>,
     /// The steps, in order.
+    #[serde(deserialize_with = "some_steps")]
     pub steps: Vec<Step>,
+}
+
+fn some_nodes<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<Located<NodeName>>, D::Error> {
+    let help = "write the nodes that are there at the start, for example `nodes: [web, database]`";
+    at_least_one(
+        from,
+        ValueError::new("no-nodes", "the scenario has no nodes", help),
+    )
+}
+
+fn some_steps<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<Step>, D::Error> {
+    let help = "a step has a `name`, and `do`, `expect` or `snapshot`";
+    at_least_one(
+        from,
+        ValueError::new("no-steps", "the scenario has no steps", help),
+    )
 }
 
 /// One step: operations, then expectations, then a snapshot.

@@ -84,8 +84,17 @@ fn prefix_from(text: &str) -> Result<IpNet, ValueError> {
     IpNet::new(address, length).map_err(|error| bad(error.to_string()))
 }
 
-fn without_host_bits(text: &str) -> Result<IpNet, ValueError> {
-    let prefix = prefix_from(text)?;
+fn without_host_bits(text: &str, example: &str) -> Result<IpNet, ValueError> {
+    let prefix = prefix_from(text).map_err(|error| {
+        let address = text.split('/').next().unwrap_or_default();
+        match address.parse::<IpAddr>() {
+            Ok(_) => error,
+            Err(_) => ValueError {
+                help: format!("write {example}"),
+                ..error
+            },
+        }
+    })?;
     if prefix.trunc() != prefix {
         return Err(ValueError::new(
             "host-bits",
@@ -108,7 +117,7 @@ impl FromStr for Prefix {
     type Err = ValueError;
 
     fn from_str(text: &str) -> Result<Self, ValueError> {
-        without_host_bits(text).map(Self)
+        without_host_bits(text, "a prefix, for example `10.10.0.0/16`").map(Self)
     }
 }
 
@@ -119,7 +128,7 @@ impl FromStr for Destination {
         if text == "default" {
             return Ok(Self::Default);
         }
-        without_host_bits(text).map(Self::Prefix)
+        without_host_bits(text, "`default`, or a prefix such as `10.10.0.0/16`").map(Self::Prefix)
     }
 }
 

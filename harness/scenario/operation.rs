@@ -610,7 +610,7 @@ impl<'de> Deserialize<'de> for Item {
                                 format!("`{key}` stands in one item with `{}`", first.verb()),
                                 "begin a new item: one `-` for each operation",
                             )
-                            .pack(),
+                            .pack_at(key.span),
                         ));
                     }
                     match Operation::next_value(&key, &mut map)? {

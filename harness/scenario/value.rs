@@ -63,12 +63,45 @@ impl ValueError {
             clean(&self.help)
         )
     }
+
+    /// Packs the error with the place that it is about, where serde would name another.
+    pub(crate) fn pack_at(&self, span: Span) -> String {
+        format!(
+            "{}{SEPARATOR}{}{SEPARATOR}{}",
+            self.pack(),
+            span.start,
+            span.end
+        )
+    }
 }
 
-/// Takes apart what [`ValueError::pack`] made: id, message, help.
-pub(crate) fn unpack(text: &str) -> Option<(&str, &str, &str)> {
-    let mut parts = text.splitn(3, SEPARATOR);
-    Some((parts.next()?, parts.next()?, parts.next()?))
+/// What [`ValueError::pack`] carried through serde.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Unpacked<'a> {
+    /// The id of the diagnostic.
+    pub(crate) id: &'a str,
+    /// What is wrong.
+    pub(crate) message: &'a str,
+    /// What would be right.
+    pub(crate) help: &'a str,
+    /// The place, where the error names one.
+    pub(crate) span: Option<Span>,
+}
+
+/// Takes apart what [`ValueError::pack`] made.
+pub(crate) fn unpack(text: &str) -> Option<Unpacked<'_>> {
+    let mut parts = text.split(SEPARATOR);
+    let (id, message, help) = (parts.next()?, parts.next()?, parts.next()?);
+    let mut offset = || parts.next()?.parse().ok();
+    let span = offset()
+        .zip(offset())
+        .map(|(start, end)| Span { start, end });
+    Some(Unpacked {
+        id,
+        message,
+        help,
+        span,
+    })
 }
 
 /// Reads a value from text by `FromStr`, keeping the error's id and help through serde.
@@ -80,6 +113,22 @@ where
     String::deserialize(deserializer)?
         .parse()
         .map_err(|error: ValueError| D::Error::custom(error.pack()))
+}
+
+/// Reads a list of at least one item; `error` says what an empty one lacks.
+pub(crate) fn at_least_one<'de, D, T>(
+    deserializer: D,
+    error: ValueError,
+) -> Result<Vec<T>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Deserialize<'de>,
+{
+    let list = Located::<Vec<T>>::deserialize(deserializer)?;
+    if list.is_empty() {
+        return Err(D::Error::custom(error.pack_at(list.span)));
+    }
+    Ok(list.value)
 }
 
 impl<T> Located<T> {
@@ -143,10 +192,15 @@ mod tests {
     #[test]
     fn an_error_survives_serde() {
         let error = ValueError::new("bad-prefix", "`x` is no prefix", "write 10.0.0.0/8");
-        assert_eq!(
-            unpack(&error.pack()),
-            Some(("bad-prefix", "`x` is no prefix", "write 10.0.0.0/8"))
-        );
+        let unpacked = |span| Unpacked {
+            id: "bad-prefix",
+            message: "`x` is no prefix",
+            help: "write 10.0.0.0/8",
+            span,
+        };
+        assert_eq!(unpack(&error.pack()), Some(unpacked(None)));
+        let span = Span { start: 3, end: 4 };
+        assert_eq!(unpack(&error.pack_at(span)), Some(unpacked(Some(span))));
         assert_eq!(unpack("plain text"), None);
     }
 }

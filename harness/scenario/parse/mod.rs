@@ -1,0 +1,111 @@
+//! From text to a [`Scenario`], or to everything that is wrong with it.
+//!
+//! Invariant: no other module but `value` names the YAML parser, and no message does.
+
+mod examples;
+mod explain;
+mod place;
+mod read;
+mod syntax;
+mod wrong_value;
+
+use super::diagnostic::{Diagnostic, Diagnostics};
+use super::model::Scenario;
+use super::validate::validate;
+use super::value::Span;
+
+pub use read::{parse_bytes, read};
+
+/// The largest scenario file in bytes: 1 MiB.
+pub const SIZE_MAX: usize = 1 << 20;
+
+/// Reads a scenario from its text; `file` is the name that messages give it.
+///
+/// # Errors
+///
+/// Returns everything that is wrong with the scenario. Where the text is not YAML, or not of the
+/// format's shape, that is the first such problem; otherwise it is all of them.
+///
+/// ```
+/// use netproof::scenario::parse;
+///
+/// let text = "
+/// title: A loopback interface
+/// nodes: [web]
+/// steps:
+///   - name: Set it up
+///     do:
+///       - up: web/lo
+/// ";
+/// let scenario = parse("loopback.yaml", text)?;
+/// assert_eq!(scenario.steps[0].operations[0].operation.command(), "ip -n web link set lo up");
+///
+/// let wrong = text.replace("web/lo", "wbe/lo");
+/// let problems = parse("loopback.yaml", &wrong).unwrap_err();
+/// assert_eq!(problems.to_string(), "
+/// error[undeclared-node]: there is no node `wbe`
+///  --> loopback.yaml:7:13
+///   |
+/// 7 |       - up: wbe/lo
+///   |             ^^^ not among `nodes`, and never added
+///   |
+///   = help: did you mean `web`?".trim_start());
+/// # Ok::<(), netproof::scenario::Diagnostics>(())
+/// ```
+pub fn parse(file: &str, text: &str) -> Result<Scenario, Diagnostics> {
+    if text.len() > SIZE_MAX {
+        return Err(Diagnostics::one(file, "", read::too_large(file)));
+    }
+    if has_no_content(text) {
+        let start = Span { start: 0, end: 0 };
+        let problem = Diagnostic::new("empty-file", start, "the file holds no scenario")
+            .label("nothing that could be run")
+            .help("a scenario has the keys `title`, `nodes` and `steps`");
+        return Err(Diagnostics::one(file, text, problem));
+    }
+    let scenario: Scenario = serde_yaml::from_str_with_options(text, options())
+        .map_err(|error| Diagnostics::one(file, text, explain::explain(&error, text)))?;
+    match Diagnostics::new(file, text, validate(&scenario, text)) {
+        Some(problems) => Err(problems),
+        None => Ok(scenario),
+    }
+}
+
+/// Tells whether a file has nothing but blank lines, comments and document marks.
+fn has_no_content(text: &str) -> bool {
+    text.trim_start_matches('\u{feff}').lines().all(|line| {
+        let line = line.trim();
+        line.is_empty() || line.starts_with('#') || matches!(line, "---" | "..." | "~" | "null")
+    })
+}
+
+/// The most values, keys included, that a file may hold.
+const VALUES_MAX: usize = 10_000;
+/// The most brackets and indentations that may be open at once.
+const DEPTH_MAX: usize = 64;
+/// The most anchors in a file.
+const ANCHORS_MAX: usize = 50;
+/// The most uses of anchors in a file.
+const ALIASES_MAX: usize = 200;
+
+/// One obvious way to say a thing: no merge keys, no tags, no `yes` for `true`. What the limits
+/// refuse is no scenario, but a file that was made to use up memory.
+fn options() -> serde_yaml::Options {
+    serde_yaml::options! {
+        with_snippet: false,
+        strict_booleans: true,
+        merge_keys: serde_yaml::MergeKeyPolicy::Error,
+        reject_unsupported_tags: true,
+        ignore_binary_tag_for_string: true,
+        alias_limits: serde_yaml::alias_limits! {
+            max_total_replayed_events: VALUES_MAX,
+        },
+        budget: serde_yaml::budget! {
+            max_nodes: VALUES_MAX,
+            max_depth: DEPTH_MAX,
+            max_anchors: ANCHORS_MAX,
+            max_aliases: ALIASES_MAX,
+            enforce_alias_anchor_ratio: false,
+        },
+    }
+}

@@ -1,0 +1,64 @@
+//! What can be wrong with a scenario whose every part is well-formed: all of it at once.
+
+mod nodes;
+mod shape;
+
+use super::diagnostic::Diagnostic;
+use super::model::Scenario;
+
+/// Returns everything that is wrong with a scenario, in the order of the file whose text it is.
+pub(crate) fn validate(scenario: &Scenario, text: &str) -> Vec<Diagnostic> {
+    let mut problems = nodes::check(scenario, text);
+    problems.extend(shape::check(scenario));
+    problems.sort_by_key(|problem| problem.span.map(|span| span.start));
+    problems
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use crate::scenario::parse;
+
+    /// Returns the ids of what is wrong with a scenario of these items.
+    fn ids(items: &[&str]) -> Vec<&'static str> {
+        let items: String = items
+            .iter()
+            .map(|item| format!("      - {item}\n"))
+            .collect();
+        let text = format!("title: a\nnodes: [web, host]\nsteps:\n  - name: a\n    do:\n{items}");
+        let problems = parse("x.yaml", &text).err();
+        let problems = problems.iter().flat_map(|problems| problems.problems());
+        problems.map(|problem| problem.id).collect()
+    }
+
+    #[rstest]
+    #[case::added_and_used(&["netns: {add: x}", "up: x/lo"], &[])]
+    #[case::deleted_and_added_again(&["netns: {delete: web}", "netns: {add: web}", "up: web/lo"], &[])]
+    #[case::used_before(&["up: x/lo", "netns: {add: x}"], &["node-not-yet-added"])]
+    #[case::used_behind(&["netns: {delete: web}", "up: web/lo"], &["node-deleted"])]
+    #[case::moved_to_nowhere(&["move: {dev: web/eth0, to: x}"], &["undeclared-node"])]
+    #[case::added_twice(&["netns: {add: web}"], &["duplicate-node"])]
+    #[case::refused_addition(&["{netns: {add: web}, fails: File exists}"], &[])]
+    #[case::refused_deletion(&["{netns: {delete: x}, fails: No such file or directory}"], &[])]
+    #[case::refused_is_not_done(&["{netns: {add: x}, fails: a}", "up: x/lo"], &["undeclared-node"])]
+    #[case::refused_is_not_undone(&["{netns: {delete: web}, fails: a}", "up: web/lo"], &[])]
+    #[case::refused_for_another_reason(&["{up: x/lo, fails: a}"], &["undeclared-node"])]
+    fn a_node_has_to_be_there(#[case] items: &[&str], #[case] expected: &[&str]) {
+        assert_eq!(ids(items), expected);
+    }
+
+    #[rstest]
+    #[case::route_away("route: {in: web, delete: default}", &[])]
+    #[case::route_by_interface("route: {in: web, add: default, dev: eth0}", &[])]
+    #[case::route_to_nowhere("route: {in: web, add: default}", &["route-to-nowhere"])]
+    #[case::all_ones("address: {dev: web/lo, add: 10.0.0.1/8, broadcast: +}", &[])]
+    #[case::one_name_in_two_nodes("veth: {add: web/eth0, peer: host/eth0}", &[])]
+    #[case::one_name_in_one_node("veth: {add: web/eth0, peer: web/eth0}", &["same-interface-twice"])]
+    #[case::both("address: {dev: web/lo, add: 10.0.0.1/8, delete: 10.0.0.1/8}", &["add-or-delete"])]
+    #[case::everything("address: {dev: x/lo, delete: '::1', broadcast: '::1'}",
+        &["undeclared-node", "ipv6-not-supported", "broadcast-without-add", "ipv6-not-supported"])]
+    fn keys_fit_together(#[case] item: &str, #[case] expected: &[&str]) {
+        assert_eq!(ids(&[item]), expected);
+    }
+}

@@ -1,0 +1,345 @@
+//! Keys that exclude or need one another, and values that the network cannot have.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use crate::scenario::diagnostic::Diagnostic;
+use crate::scenario::expectation::{Exchange, Expectation, ExpectedFate, Probe};
+use crate::scenario::model::{Scenario, Step};
+use crate::scenario::net::{Broadcast, Destination};
+use crate::scenario::operation::{Address, Item, Listen, Operation, Route, Veth};
+use crate::scenario::value::{Located, Span};
+
+/// The most operations that a scenario may have.
+const OPERATIONS_MAX: usize = 1000;
+
+/// Checks everything that does not depend on which nodes are there.
+pub(super) fn check(scenario: &Scenario) -> Vec<Diagnostic> {
+    let mut shape = Shape::default();
+    shape.text("title", &scenario.title);
+    for item in &scenario.given {
+        if let Some(fails) = &item.fails {
+            let message = "what is given cannot fail";
+            let problem = Diagnostic::new("fails-in-given", fails.span, message)
+                .label("a refusal")
+                .help("move the operation to a step; what is given is not under test");
+            shape.problems.push(problem);
+        }
+    }
+    for item in scenario.operations() {
+        shape.item(item);
+    }
+    if let Some(item) = scenario.operations().nth(OPERATIONS_MAX) {
+        let message = format!("the scenario has more than {OPERATIONS_MAX} operations");
+        let problem = Diagnostic::new("too-many-operations", item.span, message)
+            .label("one too many")
+            .help("write several scenarios");
+        shape.problems.push(problem);
+    }
+    let mut names = BTreeMap::new();
+    for step in &scenario.steps {
+        shape.step(step);
+        if let Some(first) = names.insert(step.name.as_str(), step.name.span) {
+            let message = format!("two steps are named `{}`", step.name.escape_debug());
+            let problem = Diagnostic::new("duplicate-step-name", step.name.span, message)
+                .label("the second one")
+                .also(first, "the first one")
+                .help("say what this step does; its snapshot is found by that name");
+            shape.problems.push(problem);
+        }
+    }
+    shape.problems
+}
+
+#[derive(Default)]
+struct Shape {
+    problems: Vec<Diagnostic>,
+}
+
+impl Shape {
+    fn push(&mut self, id: &'static str, span: Span, message: &str, label: &str, help: &str) {
+        self.problems
+            .push(Diagnostic::new(id, span, message).label(label).help(help));
+    }
+
+    /// Checks a text that people read in one line.
+    fn text(&mut self, key: &str, text: &Located<String>) {
+        let help = "write one short line";
+        if text.trim().is_empty() {
+            self.push(
+                "bad-text",
+                text.span,
+                &format!("`{key}` is empty"),
+                "nothing to read",
+                help,
+            );
+        } else if text.contains(char::is_control) {
+            let message = format!("`{key}` is not one line of text");
+            self.push(
+                "bad-text",
+                text.span,
+                &message,
+                "a line break, tab or control character",
+                help,
+            );
+        }
+    }
+
+    fn step(&mut self, step: &Step) {
+        self.text("name", &step.name);
+        if step.operations.is_empty() && step.expectations.is_empty() && step.snapshot.is_empty() {
+            let help = "give it `do`, `expect` or `snapshot`, or remove it";
+            self.push(
+                "empty-step",
+                step.name.span,
+                "the step does nothing and expects nothing",
+                "only a name",
+                help,
+            );
+        }
+        for expectation in &step.expectations {
+            self.expectation(expectation);
+        }
+        let mut kinds = BTreeMap::new();
+        for kind in &step.snapshot {
+            if let Some(first) = kinds.insert(kind.value, kind.span) {
+                let message = format!("the snapshot holds `{}` twice", kind.word());
+                let problem = Diagnostic::new("duplicate-fact", kind.span, message)
+                    .label("the second one")
+                    .also(first, "the first one")
+                    .help("remove one of the two");
+                self.problems.push(problem);
+            }
+        }
+    }
+
+    fn item(&mut self, item: &Item) {
+        if let Some(fails) = &item.fails {
+            self.text("fails", fails);
+        }
+        match &item.operation {
+            Operation::Veth(veth) => self.veth(veth),
+            Operation::Address(address) => self.address(address, item.span),
+            Operation::Route(route) => self.route(route, item.span),
+            Operation::Listen(listen) => self.listen(listen, item.span),
+            Operation::Masquerade(masquerade) => {
+                if let Some(source) = &masquerade.source {
+                    self.ipv4(source.0.addr(), source.span);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn veth(&mut self, veth: &Veth) {
+        if veth.add.value == veth.peer.value {
+            let message = format!("both ends of the pair are `{}`", veth.peer);
+            let problem = Diagnostic::new("same-interface-twice", veth.peer.span, message)
+                .label("the other end")
+                .also(veth.add.span, "one end")
+                .help("give one end another name, or put it into another node");
+            self.problems.push(problem);
+        }
+    }
+
+    fn one_of_add_and_delete<T>(
+        &mut self,
+        verb: &str,
+        (add, delete): (Option<&Located<T>>, Option<&Located<T>>),
+        span: Span,
+    ) {
+        let id = "add-or-delete";
+        match (add, delete) {
+            (Some(add), Some(delete)) => {
+                let message = format!("`{verb}` adds and deletes in one item");
+                let problem = Diagnostic::new(id, delete.span, message)
+                    .label("to delete")
+                    .also(add.span, "to add")
+                    .help("begin a new item: one `-` for each operation");
+                self.problems.push(problem);
+            }
+            (None, None) => {
+                let message = format!("`{verb}` neither adds nor deletes");
+                self.push(
+                    id,
+                    span,
+                    &message,
+                    "`add` or `delete` is missing",
+                    "write `add: ...` or `delete: ...`",
+                );
+            }
+            _ => {}
+        }
+    }
+
+    fn address(&mut self, address: &Address, span: Span) {
+        self.one_of_add_and_delete(
+            "address",
+            (address.add.as_ref(), address.delete.as_ref()),
+            span,
+        );
+        for address in address.add.iter().chain(&address.delete) {
+            self.ipv4(address.address(), address.span);
+        }
+        let Some(broadcast) = &address.broadcast else {
+            return;
+        };
+        if address.add.is_none() {
+            let help = "remove it: an address is deleted without naming its broadcast address";
+            self.push(
+                "broadcast-without-add",
+                broadcast.span,
+                "`broadcast` goes only with `add`",
+                "nothing is added here",
+                help,
+            );
+        }
+        if let Broadcast::Address(address) = broadcast.value {
+            self.ipv4(address, broadcast.span);
+        }
+    }
+
+    fn route(&mut self, route: &Route, span: Span) {
+        self.one_of_add_and_delete("route", (route.add.as_ref(), route.delete.as_ref()), span);
+        for destination in route.add.iter().chain(&route.delete) {
+            if let Destination::Prefix(prefix) = destination.value {
+                self.ipv4(prefix.addr(), destination.span);
+            }
+        }
+        if let Some(via) = &route.via {
+            self.ipv4(via.value, via.span);
+        }
+        if let Some(add) = &route.add
+            && route.via.is_none()
+            && route.dev.is_none()
+        {
+            let help = "name the gateway, `via: 10.0.0.254`, or the interface, `dev: eth0`";
+            self.push(
+                "route-to-nowhere",
+                add.span,
+                "the route has neither `via` nor `dev`",
+                "how to get there is not said",
+                help,
+            );
+        }
+    }
+
+    fn listen(&mut self, listen: &Listen, span: Span) {
+        let id = "tcp-or-udp";
+        match (&listen.tcp, &listen.udp) {
+            (Some(tcp), Some(udp)) => {
+                let problem = Diagnostic::new(id, udp.span, "`listen` names two ports")
+                    .label("for UDP")
+                    .also(tcp.span, "for TCP")
+                    .help("begin a new item: one `-` for each server");
+                self.problems.push(problem);
+            }
+            (None, None) => {
+                self.push(
+                    id,
+                    span,
+                    "`listen` names no port",
+                    "`tcp` or `udp` is missing",
+                    "write `tcp: 80` or `udp: 53`",
+                );
+            }
+            _ => {}
+        }
+        for port in listen.tcp.iter().chain(&listen.udp) {
+            self.port(port);
+        }
+    }
+
+    fn port(&mut self, port: &Located<u16>) {
+        if port.value == 0 {
+            let help = "a port is a number from 1 to 65535";
+            self.push(
+                "port-zero",
+                port.span,
+                "port 0 cannot be reached",
+                "the kernel reads 0 as any free port",
+                help,
+            );
+        }
+    }
+
+    fn ttl(&mut self, ttl: Option<&Located<u8>>) {
+        if let Some(ttl) = ttl
+            && ttl.value == 0
+        {
+            let help = "a TTL is a number from 1 to 255";
+            self.push(
+                "ttl-zero",
+                ttl.span,
+                "no packet travels with TTL 0",
+                "the kernel refuses it",
+                help,
+            );
+        }
+    }
+
+    fn ipv4(&mut self, address: IpAddr, span: Span) {
+        if address.is_ipv6() {
+            let help = "write an IPv4 address";
+            self.push(
+                "ipv6-not-supported",
+                span,
+                "netproof speaks IPv4 so far",
+                "an IPv6 address",
+                help,
+            );
+        }
+    }
+
+    fn expectation(&mut self, expectation: &Expectation) {
+        let to = match &expectation.probe {
+            Probe::Ping(ping) => {
+                self.ttl(ping.ttl.as_ref());
+                &ping.to
+            }
+            Probe::Arp(arp) => &arp.to,
+            Probe::Udp(exchange) | Probe::Tcp(exchange) => {
+                let Exchange { to, port, .. } = exchange;
+                self.port(port);
+                to
+            }
+        };
+        self.ipv4(to.value, to.span);
+        if let ExpectedFate::Reply(reply) = &expectation.fate {
+            let arp = matches!(expectation.probe, Probe::Arp(_));
+            let ip = reply.ttl.as_ref().map(|ttl| ("ttl", ttl.span));
+            let ip = ip
+                .into_iter()
+                .chain(reply.source.as_ref().map(|source| ("source", source.span)));
+            for (key, span) in ip.filter(|_| arp) {
+                let message = format!("an ARP reply has no `{key}`");
+                self.push(
+                    "reply-not-in-arp",
+                    span,
+                    &message,
+                    "a field of the IP header",
+                    "ARP has no IP header; `by` says whose MAC address answers",
+                );
+            }
+            if let Some(by) = reply.by.as_ref().filter(|_| !arp) {
+                let message = format!("the reply to `{}` has no `by`", expectation.probe.kind());
+                self.push(
+                    "reply-only-in-arp",
+                    by.span,
+                    &message,
+                    "only of an ARP reply",
+                    "`source` says which address the far side saw",
+                );
+            }
+            self.ttl(reply.ttl.as_ref());
+            if let Some(source) = &reply.source {
+                self.ipv4(source.value, source.span);
+            }
+        }
+        for sighting in expectation.seen.iter().chain(&expectation.not_seen) {
+            for address in sighting.source.iter().chain(&sighting.destination) {
+                self.ipv4(address.value, address.span);
+            }
+        }
+    }
+}
