@@ -73,7 +73,7 @@ impl Points {
         {
             self.differ(
                 what,
-                &expected.value.to_string(),
+                expected.value.to_string(),
                 seen.map_or("none".to_owned(), T::to_string),
             );
         }

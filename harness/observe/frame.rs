@@ -19,7 +19,7 @@ const ETHERNET_HEADER: usize = 14;
 
 /// A frame at an interface.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Frame {
+pub(super) struct Frame {
     /// The node that the interface is in.
     pub node: NodeName,
     /// The index of the interface.
@@ -46,7 +46,7 @@ pub enum Direction {
 
 /// What a frame holds, as far as probes need to know.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Content {
+pub(super) enum Content {
     /// An ARP message.
     Arp(Arp),
     /// An IPv4 packet.
@@ -57,7 +57,7 @@ pub enum Content {
 
 /// An ARP message for IPv4 over Ethernet, RFC 826.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Arp {
+pub(super) struct Arp {
     /// A reply, not a request.
     pub is_reply: bool,
     /// The hardware address of the sender.
@@ -70,7 +70,7 @@ pub struct Arp {
 
 /// An IPv4 packet.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct IpPacket {
+pub(super) struct IpPacket {
     /// The source address.
     pub source: IpAddr,
     /// The destination address.
@@ -83,7 +83,7 @@ pub struct IpPacket {
 
 /// What an IP packet carries.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Transport {
+pub(super) enum Transport {
     /// An ICMP echo request or reply.
     Echo {
         /// A reply, not a request.
@@ -127,7 +127,7 @@ pub enum Transport {
 }
 
 /// Reads what a frame holds. What cannot be read is [`Content::Other`].
-pub fn read(bytes: &[u8]) -> Content {
+pub(super) fn read(bytes: &[u8]) -> Content {
     let Some(frame) = EthernetPacket::new(bytes) else {
         return Content::Other;
     };

@@ -46,7 +46,7 @@ pub enum TapError {
 
 /// The capture socket of a node.
 #[derive(Debug)]
-pub struct Tap {
+pub(super) struct Tap {
     node: NodeName,
     socket: OwnedFd,
     /// What the kernel says of frames that it had no room for, in all.
@@ -55,7 +55,7 @@ pub struct Tap {
 
 impl Tap {
     /// Opens the tap of a node.
-    pub fn open(node: &Node) -> Result<Self, TapError> {
+    pub(super) fn open(node: &Node) -> Result<Self, TapError> {
         let name = node.name().clone();
         let failed = |errno: Errno| TapError::Kernel {
             node: name.clone(),
@@ -80,11 +80,6 @@ impl Tap {
         })
     }
 
-    /// Returns the node's name.
-    pub fn node(&self) -> &NodeName {
-        &self.node
-    }
-
     fn failed(&self, errno: Errno) -> TapError {
         TapError::Kernel {
             node: self.node.clone(),
@@ -93,7 +88,7 @@ impl Tap {
     }
 
     /// Hands every frame that is there to `take`; does not wait.
-    pub fn drain(&mut self, take: &mut dyn FnMut(Frame)) -> Result<(), TapError> {
+    pub(super) fn drain(&mut self, take: &mut dyn FnMut(Frame)) -> Result<(), TapError> {
         let mut bytes = vec![0; FRAME_MAX];
         let mut control = nix::cmsg_space!(u32);
         loop {
@@ -136,12 +131,12 @@ impl Tap {
 
     /// Returns how many frames the kernel had no room for since the tap was opened, as of the last
     /// frame read.
-    pub fn dropped(&self) -> u32 {
+    pub(super) fn dropped(&self) -> u32 {
         self.dropped
     }
 
     /// Sends a frame out of an interface. The tap does not see it go.
-    pub fn send(&self, link: u32, frame: &[u8]) -> Result<(), Errno> {
+    pub(super) fn send(&self, link: u32, frame: &[u8]) -> Result<(), Errno> {
         let address = i32::try_from(link)
             .ok()
             .and_then(link_address)

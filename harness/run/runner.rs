@@ -50,6 +50,15 @@ pub struct Runner {
 }
 
 impl Runner {
+    /// Makes a runner that starts this program for each world.
+    pub fn new(tier: Tier, hostile: bool) -> Self {
+        Self {
+            tier,
+            hostile,
+            ..Self::default()
+        }
+    }
+
     /// Runs one scenario and tells each event as it comes.
     ///
     /// A world that breaks off is no error of this call: the outcome says so, with everything that

@@ -1,0 +1,125 @@
+//! The command line: verbs, terminal, exit codes.
+//!
+//! Invariant: the only part that prints, reads the environment or the command line. It knows no
+//! netlink.
+
+mod check;
+mod exit;
+mod list;
+mod out;
+mod run;
+mod select;
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+pub use exit::Exit;
+
+use crate::world::Tier;
+
+/// Proves that a container network works.
+#[derive(Debug, Parser)]
+#[command(name = "netproof", version, about, after_help = exit::TABLE)]
+struct Cli {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Runs scenarios, each in a world of its own, and judges what happens.
+    Run(RunArgs),
+    /// Checks scenario files without running them.
+    Check(Selection),
+    /// Lists scenarios with their titles.
+    List(ListArgs),
+}
+
+/// Which scenarios are meant.
+#[derive(Debug, Args)]
+struct Selection {
+    /// Files, folders of files, or names of carried scenarios; all carried ones if none is given.
+    #[arg(value_name = "SCENARIO")]
+    scenarios: Vec<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+struct RunArgs {
+    #[command(flatten)]
+    selection: Selection,
+    /// How to report.
+    #[arg(long, value_enum, default_value_t = Format::Human)]
+    format: Format,
+    /// Which privileges the worlds are made with.
+    #[arg(long, value_enum, default_value_t = TierArg::User)]
+    tier: TierArg,
+    /// How many scenarios run at once; as many as there are processors if not given.
+    #[arg(long, short, value_name = "N")]
+    jobs: Option<std::num::NonZeroUsize>,
+    /// Where the snapshots of scenario files are; by default `snapshots` beside the folder
+    /// `scenarios` that the file is in, or beside the file.
+    #[arg(long, value_name = "DIR")]
+    snapshots: Option<PathBuf>,
+    /// Records what is observed as the snapshots of scenario files, in place of comparing.
+    #[arg(long)]
+    accept: bool,
+    /// Starts every node with the opposite of each pinned setting, before pinning.
+    #[arg(long, hide = true)]
+    hostile_baseline: bool,
+}
+
+#[derive(Debug, Args)]
+struct ListArgs {
+    #[command(flatten)]
+    selection: Selection,
+    /// How to list.
+    #[arg(long, value_enum, default_value_t = Format::Human)]
+    format: Format,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// For a person.
+    Human,
+    /// One JSON object a line.
+    Json,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum TierArg {
+    /// A user namespace with one id; no privileges needed.
+    User,
+    /// No user namespace; for privileged containers and runners.
+    Root,
+}
+
+impl From<TierArg> for Tier {
+    fn from(tier: TierArg) -> Self {
+        match tier {
+            TierArg::User => Self::User,
+            TierArg::Root => Self::Root,
+        }
+    }
+}
+
+/// Runs the command line of this process and returns how it is to end.
+pub fn main() -> Exit {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version are no errors, and go to standard output.
+            let usage = error.use_stderr();
+            return if error.print().is_ok() && !usage {
+                Exit::Pass
+            } else {
+                Exit::Usage
+            };
+        }
+    };
+    match cli.verb {
+        Verb::Run(args) => run::run(&args),
+        Verb::Check(selection) => check::check(&selection),
+        Verb::List(args) => list::list(&args),
+    }
+}

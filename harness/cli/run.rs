@@ -1,0 +1,225 @@
+//! `netproof run`.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::time::Instant;
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use super::out::{print, print_error};
+use super::select::{Selected, select};
+use super::{Exit, Format, RunArgs};
+use crate::carried;
+use crate::judge::Verdict;
+use crate::report::Human;
+use crate::run::{Blame, Event, Outcome, RunError, Runner, Totals};
+
+/// What the threads that run scenarios tell the one that prints.
+enum Told {
+    Event(Box<Event>),
+    Outcome(Outcome),
+    Failed(String, RunError),
+}
+
+/// Runs scenarios and judges them.
+pub(super) fn run(args: &RunArgs) -> Exit {
+    let begun = Instant::now();
+    let selected = match select(&args.selection.scenarios) {
+        Ok(selected) => selected,
+        Err(exit) => return exit,
+    };
+    if args.accept && selected.iter().any(|it| it.snapshots.is_none()) {
+        print_error(
+            "error[carried-snapshots]: the snapshots of carried scenarios cannot be recorded\n  \
+             help: name the scenario files\n",
+        );
+        return Exit::Usage;
+    }
+    let runner = Runner::new(args.tier.into(), args.hostile_baseline);
+    let jobs = args
+        .jobs
+        .map(Into::into)
+        .unwrap_or_else(processors)
+        .min(selected.len().max(1));
+    let (sender, receiver) = channel();
+    let mut printer = Printer::new(args, selected.len());
+    let snapshots = snapshot_folders(args, &selected);
+    let waiting = Mutex::new(selected.into_iter());
+    let (totals, broken) = std::thread::scope(|scope| {
+        for _ in 0..jobs {
+            let sender = sender.clone();
+            scope.spawn(|| work(&runner, &waiting, sender));
+        }
+        drop(sender);
+        collect(args, receiver, &snapshots, &mut printer)
+    });
+    printer.print(&totals.event(begun.elapsed().as_secs_f64() * 1e3));
+    printer.finish();
+    runner.wait_until_gone();
+    exit_of(&totals, broken)
+}
+
+fn processors() -> usize {
+    std::thread::available_parallelism().map_or(1, Into::into)
+}
+
+/// Runs scenarios until none is left.
+fn work(runner: &Runner, waiting: &Mutex<std::vec::IntoIter<Selected>>, sender: Sender<Told>) {
+    let next = || waiting.lock().ok().and_then(|mut waiting| waiting.next());
+    while let Some(selected) = next() {
+        // The receiver lives until all senders are gone.
+        let tell = |told| sender.send(told).unwrap_or_default();
+        let result = runner.run(&selected.named, &mut |event| {
+            tell(Told::Event(Box::new(event.clone())));
+        });
+        tell(match result {
+            Ok(outcome) => Told::Outcome(outcome),
+            Err(error) => Told::Failed(selected.named.name, error),
+        });
+    }
+}
+
+/// Where the snapshots of each scenario are; carried ones are not in the list.
+fn snapshot_folders(args: &RunArgs, selected: &[Selected]) -> BTreeMap<String, PathBuf> {
+    selected
+        .iter()
+        .filter_map(|it| {
+            let folder = args.snapshots.clone().or_else(|| it.snapshots.clone())?;
+            Some((it.named.name.clone(), folder))
+        })
+        .collect()
+}
+
+/// Hears all scenarios out; tells whether one could not be run at all.
+fn collect(
+    args: &RunArgs,
+    receiver: Receiver<Told>,
+    snapshots: &BTreeMap<String, PathBuf>,
+    printer: &mut Printer,
+) -> (Totals, bool) {
+    let (mut totals, mut broken) = (Totals::default(), false);
+    for told in receiver {
+        match told {
+            Told::Event(event) => printer.print(&event),
+            Told::Outcome(mut outcome) => {
+                let folder = snapshots.get(&outcome.scenario);
+                if args.accept {
+                    broken |= folder.is_some_and(|folder| !record(&outcome, folder));
+                } else {
+                    let recorded = |name: &str| recorded(folder.map(PathBuf::as_path), name);
+                    outcome.judge_snapshots(&recorded, &mut |event| printer.print(event));
+                }
+                printer.print(&outcome.event());
+                totals.add(&outcome);
+            }
+            Told::Failed(scenario, error) => {
+                broken = true;
+                print_error(&format!("error: {scenario}: {error}\n"));
+            }
+        }
+    }
+    (totals, broken)
+}
+
+fn recorded(folder: Option<&Path>, name: &str) -> Option<String> {
+    match folder {
+        Some(folder) => fs::read_to_string(folder.join(format!("{name}.snap"))).ok(),
+        None => carried::snapshot(name).map(str::to_owned),
+    }
+}
+
+/// Writes the facts of a scenario that passed as its snapshots, in the form that insta reads.
+fn record(outcome: &Outcome, folder: &Path) -> bool {
+    let write = || -> std::io::Result<()> {
+        fs::create_dir_all(folder)?;
+        for taken in &outcome.facts {
+            let text = format!("---\nsource: netproof run --accept\n---\n{}", taken.text);
+            fs::write(folder.join(format!("{}.snap", taken.name)), text)?;
+        }
+        Ok(())
+    };
+    match write() {
+        Ok(()) => true,
+        Err(error) => {
+            print_error(&format!(
+                "error: cannot record in {}: {error}\n",
+                folder.display()
+            ));
+            false
+        }
+    }
+}
+
+fn exit_of(totals: &Totals, broken: bool) -> Exit {
+    if broken || totals.blamed(Blame::Netproof) > 0 {
+        Exit::Bug
+    } else if totals.blamed(Blame::Machine) > 0 {
+        Exit::Machine
+    } else if [Verdict::Fail, Verdict::Error, Verdict::Xpass]
+        .into_iter()
+        .any(|verdict| totals.count(verdict) > 0)
+    {
+        Exit::Fail
+    } else if totals.count(Verdict::Unsupported) == totals.scenarios() && totals.scenarios() > 0 {
+        Exit::Machine
+    } else {
+        Exit::Pass
+    }
+}
+
+/// Prints events in the form that was asked for, above a progress line on a terminal.
+struct Printer {
+    format: Format,
+    human: Human,
+    progress: ProgressBar,
+}
+
+impl Printer {
+    fn new(args: &RunArgs, scenarios: usize) -> Self {
+        let target = match args.format {
+            // Draws nothing unless standard error is a terminal.
+            Format::Human => ProgressDrawTarget::stderr(),
+            Format::Json => ProgressDrawTarget::hidden(),
+        };
+        let progress = ProgressBar::with_draw_target(Some(scenarios as u64), target);
+        if let Ok(style) =
+            ProgressStyle::with_template("{pos:>6}/{len} [{elapsed}] {wide_bar} {msg}")
+        {
+            progress.set_style(style);
+        }
+        Self {
+            format: args.format,
+            human: Human::new(),
+            progress,
+        }
+    }
+
+    fn print(&mut self, event: &Event) {
+        let text = match self.format {
+            Format::Human => self.human.take(event),
+            // The end of a world is between it and us.
+            Format::Json if matches!(event, Event::End { .. }) => String::new(),
+            Format::Json => match serde_json::to_string(event) {
+                Ok(line) => line + "\n",
+                Err(error) => format!(
+                    "{{\"event\":\"failure\",\"message\":{:?}}}\n",
+                    error.to_string()
+                ),
+            },
+        };
+        if !text.is_empty() {
+            self.progress.suspend(|| print(&text));
+        }
+        if let Event::Scenario { scenario, .. } = event {
+            self.progress.set_message(scenario.clone());
+            self.progress.inc(1);
+        }
+    }
+
+    fn finish(&self) {
+        self.progress.finish_and_clear();
+    }
+}

@@ -1,0 +1,175 @@
+//! From arguments to scenarios: files, folders, names of carried scenarios.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::Exit;
+use super::out::{error_has_color, print_error};
+use crate::carried;
+use crate::run::NamedScenario;
+use crate::scenario::{Scenario, parse, read};
+
+/// A scenario that was read and checked.
+pub(super) struct Selected {
+    pub(super) scenario: Scenario,
+    pub(super) named: NamedScenario,
+    /// The folder of its snapshots; none for a carried one, whose snapshots are carried too.
+    pub(super) snapshots: Option<PathBuf>,
+}
+
+/// Reads and checks every scenario that is meant; prints what is wrong with all of them.
+pub(super) fn select(arguments: &[PathBuf]) -> Result<Vec<Selected>, Exit> {
+    let mut wrong = false;
+    let mut selected: Vec<Selected> = Vec::new();
+    let mut complain = |text: &str| {
+        wrong = true;
+        print_error(text);
+    };
+    if arguments.is_empty() {
+        carried::scenarios()
+            .into_iter()
+            .for_each(|named| add_carried(named, &mut selected, &mut complain));
+    }
+    for argument in arguments {
+        match files_of(argument) {
+            Ok(files) => {
+                for file in files {
+                    add_file(&file, &mut selected, &mut complain);
+                }
+            }
+            Err(Missing) => match carried_named(argument) {
+                found if !found.is_empty() => found
+                    .into_iter()
+                    .for_each(|named| add_carried(named, &mut selected, &mut complain)),
+                _ => complain(&unknown(argument)),
+            },
+        }
+    }
+    // Two files of one name would share their snapshots and their lines in the report.
+    let mut names: Vec<&str> = selected.iter().map(|it| it.named.name.as_str()).collect();
+    names.sort_unstable();
+    if let Some(twice) = names.windows(2).find(|pair| pair[0] == pair[1]) {
+        complain(&format!(
+            "error[same-name]: two scenarios are called `{}`\n",
+            twice[0]
+        ));
+    }
+    if wrong {
+        Err(Exit::Usage)
+    } else {
+        Ok(selected)
+    }
+}
+
+struct Missing;
+
+/// Lists the files that a path means: itself, or every `.yaml` below it.
+fn files_of(path: &Path) -> Result<Vec<PathBuf>, Missing> {
+    if fs::symlink_metadata(path).is_err() {
+        return Err(Missing);
+    }
+    if !path.is_dir() {
+        return Ok(vec![path.to_owned()]);
+    }
+    let mut files = Vec::new();
+    let mut folders = vec![path.to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(&folder).into_iter().flatten().flatten() {
+            let path = entry.path();
+            // A link to a folder may lead round in a circle.
+            if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+                folders.push(path);
+            } else if path
+                .extension()
+                .is_some_and(|ending| ending == "yaml" || ending == "yml")
+            {
+                files.push(path);
+            }
+        }
+    }
+    files.sort();
+    // An empty folder is a mistake that `read` puts into words.
+    Ok(if files.is_empty() {
+        vec![path.to_owned()]
+    } else {
+        files
+    })
+}
+
+/// Finds carried scenarios by name, or by the folder that they are in.
+fn carried_named(argument: &Path) -> Vec<NamedScenario> {
+    let name = argument.to_string_lossy();
+    let name = name.trim_end_matches('/');
+    let folder = format!("{name}/");
+    carried::scenarios()
+        .into_iter()
+        .filter(|scenario| scenario.name == name || scenario.name.starts_with(&folder))
+        .collect()
+}
+
+fn unknown(argument: &Path) -> String {
+    let shown = argument.display().to_string();
+    let nearest = carried::scenarios()
+        .into_iter()
+        .map(|scenario| (strsim::jaro_winkler(&scenario.name, &shown), scenario.name))
+        .filter(|(likeness, _)| *likeness > 0.8)
+        .max_by(|a, b| a.0.total_cmp(&b.0));
+    let help = match nearest {
+        Some((_, name)) => format!("did you mean `{name}`?"),
+        None => "`netproof list` shows the scenarios that the program carries".to_owned(),
+    };
+    format!(
+        "error[no-such-scenario]: there is no file and no carried scenario `{shown}`\n  help: {help}\n"
+    )
+}
+
+fn add_carried(named: NamedScenario, to: &mut Vec<Selected>, complain: &mut dyn FnMut(&str)) {
+    match parse(&named.file, &named.text) {
+        Ok(scenario) => to.push(Selected {
+            scenario,
+            named,
+            snapshots: None,
+        }),
+        Err(wrong) => complain(&wrong.render(error_has_color())),
+    }
+}
+
+fn add_file(file: &Path, to: &mut Vec<Selected>, complain: &mut dyn FnMut(&str)) {
+    let (text, scenario) = match read(file) {
+        Ok(read) => read,
+        Err(wrong) => return complain(&wrong.render(error_has_color())),
+    };
+    let (name, snapshots) = name_of(file);
+    let named = NamedScenario {
+        name,
+        file: file.display().to_string(),
+        text,
+    };
+    to.push(Selected {
+        scenario,
+        named,
+        snapshots: Some(snapshots),
+    });
+}
+
+/// Names a file by its way below the nearest folder `scenarios`, beside which its snapshots are; or
+/// by its own name.
+fn name_of(file: &Path) -> (String, PathBuf) {
+    let full = fs::canonicalize(file).unwrap_or_else(|_| file.to_owned());
+    let root = full
+        .ancestors()
+        .skip(1)
+        .find(|folder| folder.file_name().is_some_and(|name| name == "scenarios"));
+    if let Some(root) = root
+        && let Ok(below) = full.strip_prefix(root)
+    {
+        let name = below.with_extension("").display().to_string();
+        return (name, root.with_file_name("snapshots"));
+    }
+    let name = full
+        .file_stem()
+        .unwrap_or_default()
+        .to_string_lossy()
+        .into_owned();
+    (name, full.with_file_name("snapshots"))
+}

@@ -1,0 +1,294 @@
+//! The report for a person at a terminal.
+//!
+//! A scenario is told in one piece when it has ended: one line if it passed, and otherwise what was
+//! expected, what was seen instead, and on which way.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use anstyle::{AnsiColor, Style};
+
+use crate::judge::{Mismatch, Verdict};
+use crate::run::{Blame, Event};
+use crate::scenario::LinkRef;
+
+const BOLD: Style = Style::new().bold();
+const DIM: Style = Style::new().dimmed();
+
+fn style(verdict: Verdict) -> Style {
+    let color = match verdict {
+        Verdict::Pass => AnsiColor::Green,
+        Verdict::Fail | Verdict::Error | Verdict::Xpass => AnsiColor::Red,
+        Verdict::Unsupported | Verdict::Skipped | Verdict::Xfail => AnsiColor::Yellow,
+    };
+    color.on_default().bold()
+}
+
+/// Writes with a style: `{:#}` of a style ends it.
+fn styled(text: &str, style: Style) -> String {
+    format!("{style}{text}{style:#}")
+}
+
+/// Tells a run scenario by scenario.
+#[derive(Debug, Default)]
+pub struct Human {
+    scenarios: BTreeMap<String, Told>,
+    probes: usize,
+    attempts: usize,
+}
+
+/// What is to be told of a scenario when it ends.
+#[derive(Debug, Default)]
+struct Told {
+    step: String,
+    step_told: bool,
+    text: String,
+}
+
+impl Told {
+    /// Begins a paragraph about something in the step that is under way.
+    fn paragraph(&mut self, line: &str) {
+        if !self.step_told {
+            let _ = writeln!(self.text, "\n  {}", styled(&self.step, BOLD));
+            self.step_told = true;
+        }
+        let _ = writeln!(self.text, "    {line}");
+    }
+
+    fn detail(&mut self, what: &str, text: &str) {
+        let mut lines = text.lines();
+        let _ = writeln!(
+            self.text,
+            "      {what:<9} {}",
+            lines.next().unwrap_or_default()
+        );
+        for line in lines {
+            let _ = writeln!(self.text, "                {line}");
+        }
+    }
+}
+
+impl Human {
+    /// Makes a report of which nothing is told yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Takes an event and returns the text that is to be printed now, with ANSI styles.
+    pub fn take(&mut self, event: &Event) -> String {
+        match event {
+            Event::Step {
+                scenario,
+                step,
+                name,
+            } => {
+                let told = self.told(scenario);
+                told.step = if *step == 0 {
+                    name.clone()
+                } else {
+                    format!("step {step}: {name}")
+                };
+                told.step_told = false;
+            }
+            Event::Operation {
+                verdict: Verdict::Pass,
+                ..
+            }
+            | Event::Expectation {
+                verdict: Verdict::Pass,
+                ..
+            }
+            | Event::Snapshot {
+                verdict: Verdict::Pass,
+                ..
+            } => {}
+            Event::Operation {
+                scenario,
+                command,
+                fails,
+                reason,
+                ..
+            } => {
+                let told = self.told(scenario);
+                told.paragraph(command);
+                let wanted = fails
+                    .as_ref()
+                    .map_or("done".to_owned(), |why| format!("refused: {why}"));
+                told.detail("expected", &wanted);
+                told.detail("saw", reason.as_deref().unwrap_or("done"));
+            }
+            Event::Probe { attempts, .. } => {
+                self.probes += 1;
+                self.attempts += *attempts as usize;
+                self.note_attempts(event);
+            }
+            Event::Expectation {
+                scenario,
+                probe,
+                observed,
+                mismatches,
+                path,
+                line,
+                ..
+            } => {
+                let told = self.told(scenario);
+                told.paragraph(&format!(
+                    "{probe} {}",
+                    styled(&format!("(line {line})"), DIM)
+                ));
+                told.expectation(observed, mismatches, path);
+            }
+            Event::Snapshot {
+                scenario,
+                step,
+                name,
+                difference,
+                ..
+            } => {
+                let told = self.told(scenario);
+                told.step = format!("snapshot of step {step}");
+                told.step_told = false;
+                told.paragraph(&format!("snapshots/{name}.snap"));
+                told.detail("differs", difference.as_deref().unwrap_or_default());
+            }
+            Event::Failure {
+                scenario,
+                message,
+                help,
+                blame,
+                ..
+            } => {
+                let told = self.told(scenario);
+                let whose = match blame {
+                    Blame::Machine => "this machine cannot run it",
+                    Blame::Netproof => "a mistake of netproof's own",
+                };
+                told.step_told = true;
+                told.paragraph(whose);
+                told.detail("because", message);
+                if let Some(help) = help {
+                    told.detail("help", help);
+                }
+            }
+            Event::Scenario {
+                scenario,
+                verdict,
+                ms,
+            } => {
+                let told = self.scenarios.remove(scenario).unwrap_or_default();
+                return scenario_text(scenario, *verdict, *ms, &told.text);
+            }
+            Event::Summary { .. } => return self.summary(event),
+            _ => {}
+        }
+        String::new()
+    }
+
+    fn told(&mut self, scenario: &str) -> &mut Told {
+        self.scenarios.entry(scenario.to_owned()).or_default()
+    }
+
+    /// A verdict that needed a second attempt says so, also where it passed.
+    fn note_attempts(&mut self, event: &Event) {
+        let Event::Probe {
+            scenario,
+            kind,
+            from,
+            to,
+            attempts,
+            doubts,
+            ..
+        } = event
+        else {
+            return;
+        };
+        if *attempts > 1 {
+            let told = self.told(scenario);
+            told.paragraph(&format!(
+                "{kind} from {from} to {to} was sent {attempts} times"
+            ));
+            for doubt in doubts {
+                told.detail("because", doubt);
+            }
+        }
+    }
+
+    fn summary(&self, event: &Event) -> String {
+        let Event::Summary {
+            scenarios,
+            steps,
+            expectations,
+            pass,
+            fail,
+            unsupported,
+            skipped,
+            error,
+            xfail,
+            xpass,
+            wall_ms,
+        } = event
+        else {
+            return String::new();
+        };
+        let counts = [
+            (Verdict::Pass, *pass),
+            (Verdict::Fail, *fail),
+            (Verdict::Error, *error),
+            (Verdict::Unsupported, *unsupported),
+            (Verdict::Skipped, *skipped),
+            (Verdict::Xfail, *xfail),
+            (Verdict::Xpass, *xpass),
+        ];
+        let counts: Vec<String> = counts
+            .into_iter()
+            .filter(|(verdict, count)| *count > 0 || *verdict == Verdict::Pass)
+            .map(|(verdict, count)| styled(&format!("{count} {verdict}"), style(verdict)))
+            .collect();
+        format!(
+            "{}\n{} [{:>8.3}s] {scenarios} scenarios: {}\n{:20} {steps} steps, {expectations} expectations, {} probes in {} attempts\n",
+            "-".repeat(12),
+            styled("     Summary", BOLD),
+            wall_ms / 1e3,
+            counts.join(", "),
+            "",
+            self.probes,
+            self.attempts,
+        )
+    }
+}
+
+impl Told {
+    fn expectation(&mut self, observed: &str, mismatches: &[Mismatch], path: &[LinkRef]) {
+        for mismatch in mismatches {
+            let what = &mismatch.what;
+            // What became of the probe as a whole needs no name.
+            let name = if what == "fate" {
+                String::new()
+            } else {
+                format!("{what}: ")
+            };
+            self.detail("expected", &format!("{name}{}", mismatch.expected));
+            self.detail("saw", &format!("{name}{}", mismatch.seen));
+        }
+        if mismatches.is_empty() || mismatches.iter().all(|it| it.what != "fate") {
+            self.detail("fate", observed);
+        }
+        if !path.is_empty() {
+            let path: Vec<String> = path.iter().map(ToString::to_string).collect();
+            self.detail("way", &path.join(" > "));
+        }
+    }
+}
+
+fn scenario_text(scenario: &str, verdict: Verdict, ms: f64, details: &str) -> String {
+    let word = styled(
+        &format!("{:>12}", verdict.word().to_uppercase()),
+        style(verdict),
+    );
+    let head = format!("{word} [{:>8.3}s] {scenario}\n", ms / 1e3);
+    if details.is_empty() {
+        head
+    } else {
+        format!("{head}{}\n", details.trim_end_matches('\n'))
+    }
+}
