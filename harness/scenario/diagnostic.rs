@@ -1,5 +1,6 @@
 //! What is wrong with a scenario file, where, and what to write instead.
 
+use std::borrow::Cow;
 use std::error::Error;
 use std::fmt;
 
@@ -128,7 +129,7 @@ impl Diagnostic {
         debug_assert!(Self::IDS.contains(&id), "{id} is not in Diagnostic::IDS");
         Self {
             id,
-            message: message.into(),
+            message: one_line(message.into()),
             span: None,
             label: String::new(),
             help: None,
@@ -137,19 +138,42 @@ impl Diagnostic {
     }
 
     pub(crate) fn label(mut self, label: impl Into<String>) -> Self {
-        self.label = label.into();
+        self.label = one_line(label.into());
         self
     }
 
     pub(crate) fn help(mut self, help: impl Into<String>) -> Self {
-        self.help = Some(help.into());
+        self.help = Some(one_line(help.into()));
         self
     }
 
     pub(crate) fn also(mut self, span: Span, label: impl Into<String>) -> Self {
-        self.also = Some((span, label.into()));
+        self.also = Some((span, one_line(label.into())));
         self
     }
+}
+
+/// Writes control characters as escapes: what a file says is repeated, but never obeyed.
+fn one_line(text: String) -> String {
+    if !text.contains(char::is_control) {
+        return text;
+    }
+    let escaped = text.chars().map(|c| match c.is_control() {
+        true => c.escape_default().to_string(),
+        false => c.to_string(),
+    });
+    escaped.collect()
+}
+
+/// Replaces the control characters U+0080 to U+009F, which some terminals obey and the renderer
+/// lets through, by another character of two bytes, so that offsets stay as they are.
+fn without_c1(line: &str) -> Cow<'_, str> {
+    const C1: std::ops::RangeInclusive<char> = '\u{80}'..='\u{9f}';
+    const INSTEAD: &str = "\u{b7}";
+    if !line.contains(|c| C1.contains(&c)) {
+        return Cow::Borrowed(line);
+    }
+    Cow::Owned(line.replace(|c| C1.contains(&c), INSTEAD))
 }
 
 /// How many problems one rendering shows.
@@ -226,7 +250,10 @@ impl Diagnostics {
             .collect();
         let others = self.problems.len().saturating_sub(SHOWN);
         if others > 0 {
-            shown.push(format!("and {others} more problems in {}", self.file));
+            shown.push(format!(
+                "and {others} more problems in {}",
+                one_line(self.file.clone())
+            ));
         }
         shown.join("\n\n")
     }
@@ -234,7 +261,7 @@ impl Diagnostics {
     fn render_one(&self, renderer: &Renderer, problem: &Diagnostic) -> String {
         let mut elements: Vec<Element<'_>> = match problem.span {
             Some(span) => self.snippets(span, problem),
-            None => vec![Origin::path(self.file.as_str()).into()],
+            None => vec![Origin::path(one_line(self.file.clone())).into()],
         };
         if let Some(help) = &problem.help {
             elements.push(Level::HELP.message(help.as_str()).into());
@@ -279,8 +306,8 @@ impl Diagnostics {
             let label = (!label.is_empty()).then_some(*label);
             kind.span(start..line.ceil_char_boundary(end)).label(label)
         });
-        Snippet::source(line)
-            .path(self.file.as_str())
+        Snippet::source(without_c1(line))
+            .path(one_line(self.file.clone()))
             .line_start(index + 1)
             .annotations(annotations)
     }
@@ -340,7 +367,8 @@ mod tests {
             "a",
             "網路\n\u{1b}[31m\0\t\u{202e}x\r\n",
             "\r\r\r",
-            "e\u{301}\u{200d}"
+            "e\u{301}\u{200d}",
+            "a\u{9b}31mb"
         )]
         text: &str,
         #[values(0, 1, 2, 5, usize::MAX - 1)] start: usize,
@@ -354,7 +382,24 @@ mod tests {
             );
         }
         // Nothing of the file reaches the terminal as more than text.
-        assert!(!problems.to_string().contains(['\u{1b}', '\0', '\u{202e}']));
+        assert!(
+            !problems
+                .to_string()
+                .contains(['\u{1b}', '\u{9b}', '\0', '\u{202e}'])
+        );
+    }
+
+    #[test]
+    fn what_a_file_says_stays_in_its_line() {
+        let span = Span { start: 0, end: 1 };
+        let problem = Diagnostic::new("syntax", span, "a\nb\u{1b}[31m")
+            .label("\r")
+            .help("\t");
+        assert_eq!(problem.message, "a\\nb\\u{1b}[31m");
+        assert_eq!(
+            (problem.label.as_str(), problem.help.as_deref()),
+            ("\\r", Some("\\t"))
+        );
     }
 
     #[test]

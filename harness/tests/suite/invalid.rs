@@ -1,5 +1,10 @@
 //! Bad scenario files: each is refused with a message that says where and what to write.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "a helper of a test fails as the test does"
+)]
+
 use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -438,6 +443,11 @@ fn is_explained(bytes: &[u8]) {
     };
     let lacks = shortcomings_of_any(&problems);
     assert!(lacks.is_empty(), "{lacks:?}\n{problems}");
+    let unsafe_in_a_terminal = |c: char| c.is_control() && c != '\n';
+    assert!(
+        !problems.to_string().contains(unsafe_in_a_terminal),
+        "{problems:?}"
+    );
     problems.render(true);
 }
 
@@ -449,7 +459,8 @@ fn shortcomings_of_any(problems: &Diagnostics) -> Vec<String> {
     lacks
 }
 
-/// Returns 2,000 cases, or as many as `PROPTEST_CASES` says.
+/// Returns 2,000 cases, or as many as the variable `PROPTEST_CASES` says: a million take a minute
+/// with `--release`.
 fn config() -> Config {
     const CASES: u32 = 2_000;
     let config = Config::default();
