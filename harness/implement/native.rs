@@ -1,5 +1,6 @@
 //! The reference implementation: netlink and `/proc/sys`, no external binary.
 
+use std::collections::HashMap;
 use std::net::IpAddr;
 
 use nix::errno::Errno;
@@ -8,14 +9,31 @@ use super::{Applied, Implementation, OperationError};
 use crate::kernel::route::NewRoute;
 use crate::kernel::{KernelError, Mac, NftSocket, sysctl};
 use crate::scenario::{
-    Address, Broadcast, Destination, InterfaceAddress, Masquerade, Move, Netns, NodeName,
+    Address, Broadcast, Destination, InterfaceAddress, LinkRef, Masquerade, Move, Netns, NodeName,
     Operation, Route, Sysctl, Veth,
 };
 use crate::world::{Node, World};
 
 /// Carries operations out over netlink.
 #[derive(Debug, Default)]
-pub struct Native;
+pub struct Native {
+    /// How many interfaces of a name were born in a node. Containers' interfaces are all born as
+    /// `host/eth0` and moved away, and must not share one hardware address.
+    births: HashMap<LinkRef, usize>,
+}
+
+impl Native {
+    /// Chooses the hardware address of an interface that is about to be born: the same in every
+    /// run, and the interface keeps it when it moves.
+    fn mac(&mut self, link: &LinkRef) -> Mac {
+        let births = self.births.entry(link.clone()).or_default();
+        *births += 1;
+        match births {
+            1 => Mac::derived_from(&link.to_string()),
+            again => Mac::derived_from(&format!("{link} {again}")),
+        }
+    }
+}
 
 impl Implementation for Native {
     fn name(&self) -> &str {
@@ -23,69 +41,91 @@ impl Implementation for Native {
     }
 
     fn apply<'a>(&'a mut self, world: &'a mut World, operation: &'a Operation) -> Applied<'a> {
-        Box::pin(apply(world, operation))
+        Box::pin(self.carry_out(world, operation))
     }
 }
 
-async fn apply(world: &mut World, operation: &Operation) -> Result<(), OperationError> {
-    match operation {
-        Operation::Netns(Netns::Add(name)) => Ok(world.add_node(name)?),
-        Operation::Netns(Netns::Delete(name)) => Ok(world.delete_node(name).await?),
-        Operation::Veth(veth) => add_veth(world, veth).await,
-        Operation::Bridge(bridge) => {
-            let added = node(world, &bridge.add.node)?
+impl Native {
+    async fn carry_out(
+        &mut self,
+        world: &mut World,
+        operation: &Operation,
+    ) -> Result<(), OperationError> {
+        match operation {
+            Operation::Netns(Netns::Add(name)) => Ok(world.add_node(name)?),
+            Operation::Netns(Netns::Delete(name)) => Ok(world.delete_node(name).await?),
+            Operation::Veth(veth) => self.add_veth(world, veth).await,
+            Operation::Bridge(bridge) => {
+                let added = node(world, &bridge.add.node)?
+                    .route()
+                    .add_bridge(bridge.add.ifname.as_str());
+                added.await.map_err(|error| lacking("bridge", error))
+            }
+            Operation::Up(up) => {
+                let link = &up.0.value;
+                Ok(node(world, &link.node)?
+                    .route()
+                    .set_link_up(link.ifname.as_str(), true)
+                    .await?)
+            }
+            Operation::Down(down) => {
+                let link = &down.0.value;
+                Ok(node(world, &link.node)?
+                    .route()
+                    .set_link_up(link.ifname.as_str(), false)
+                    .await?)
+            }
+            Operation::Move(Move { dev, to }) => {
+                let (from, to) = (node(world, &dev.node)?, node(world, to)?);
+                Ok(from
+                    .route()
+                    .move_link(dev.ifname.as_str(), to.netns())
+                    .await?)
+            }
+            Operation::Master(master) => {
+                let route = node(world, &master.dev.node)?.route();
+                let bridge = Some(master.to.as_str());
+                Ok(route
+                    .set_link_master(master.dev.ifname.as_str(), bridge)
+                    .await?)
+            }
+            Operation::Nomaster(link) => {
+                let route = node(world, &link.0.node)?.route();
+                Ok(route.set_link_master(link.0.ifname.as_str(), None).await?)
+            }
+            Operation::Delete(link) => Ok(node(world, &link.0.node)?
                 .route()
-                .add_bridge(bridge.add.ifname.as_str());
-            added.await.map_err(|error| lacking("bridge", error))
+                .delete_link(link.0.ifname.as_str())
+                .await?),
+            Operation::Address(address) => change_address(world, address).await,
+            Operation::Route(route) => change_route(world, route).await,
+            Operation::Sysctl(Sysctl {
+                node: name,
+                key,
+                value,
+            }) => {
+                let (path, value) = (key.path(), value.to_string());
+                Ok(node(world, name)?.enter(|| sysctl::write(&path, &value))??)
+            }
+            Operation::Masquerade(masquerade) => add_masquerade(world, masquerade),
+            Operation::Listen(_) => Err(OperationError::HarnessOnly(operation.verb())),
         }
-        Operation::Up(up) => {
-            let link = &up.0.value;
-            Ok(node(world, &link.node)?
-                .route()
-                .set_link_up(link.ifname.as_str(), true)
-                .await?)
-        }
-        Operation::Down(down) => {
-            let link = &down.0.value;
-            Ok(node(world, &link.node)?
-                .route()
-                .set_link_up(link.ifname.as_str(), false)
-                .await?)
-        }
-        Operation::Move(Move { dev, to }) => {
-            let (from, to) = (node(world, &dev.node)?, node(world, to)?);
-            Ok(from
-                .route()
-                .move_link(dev.ifname.as_str(), to.netns())
-                .await?)
-        }
-        Operation::Master(master) => {
-            let route = node(world, &master.dev.node)?.route();
-            let bridge = Some(master.to.as_str());
-            Ok(route
-                .set_link_master(master.dev.ifname.as_str(), bridge)
-                .await?)
-        }
-        Operation::Nomaster(link) => {
-            let route = node(world, &link.0.node)?.route();
-            Ok(route.set_link_master(link.0.ifname.as_str(), None).await?)
-        }
-        Operation::Delete(link) => Ok(node(world, &link.0.node)?
+    }
+
+    async fn add_veth(&mut self, world: &World, veth: &Veth) -> Result<(), OperationError> {
+        let (near, far) = (&veth.add.value, &veth.peer.value);
+        let far_node = node(world, &far.node)?;
+        let netns = (near.node != far.node).then(|| far_node.netns());
+        let (mac, far_mac) = (self.mac(near), self.mac(far));
+        node(world, &near.node)?
             .route()
-            .delete_link(link.0.ifname.as_str())
-            .await?),
-        Operation::Address(address) => change_address(world, address).await,
-        Operation::Route(route) => change_route(world, route).await,
-        Operation::Sysctl(Sysctl {
-            node: name,
-            key,
-            value,
-        }) => {
-            let (path, value) = (key.path(), value.to_string());
-            Ok(node(world, name)?.enter(|| sysctl::write(&path, &value))??)
-        }
-        Operation::Masquerade(masquerade) => add_masquerade(world, masquerade),
-        Operation::Listen(_) => Err(OperationError::HarnessOnly(operation.verb())),
+            .add_veth(
+                (near.ifname.as_str(), mac),
+                (far.ifname.as_str(), far_mac),
+                netns,
+            )
+            .await
+            .map_err(|error| lacking("veth", error))
     }
 }
 
@@ -105,24 +145,6 @@ fn lacking(feature: &'static str, reason: KernelError) -> OperationError {
     } else {
         reason.into()
     }
-}
-
-async fn add_veth(world: &World, veth: &Veth) -> Result<(), OperationError> {
-    let (near, far) = (&veth.add.value, &veth.peer.value);
-    let far_node = node(world, &far.node)?;
-    let netns = (near.node != far.node).then(|| far_node.netns());
-    // The address follows from the name that the interface is born with, so that it is the same in
-    // every run; it keeps it when it moves.
-    let mac = |link: &crate::scenario::LinkRef| Mac::derived_from(&link.to_string());
-    node(world, &near.node)?
-        .route()
-        .add_veth(
-            (near.ifname.as_str(), mac(near)),
-            (far.ifname.as_str(), mac(far)),
-            netns,
-        )
-        .await
-        .map_err(|error| lacking("veth", error))
 }
 
 async fn change_address(world: &World, address: &Address) -> Result<(), OperationError> {

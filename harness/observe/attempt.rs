@@ -5,9 +5,10 @@ use std::net::{IpAddr, Ipv4Addr};
 use nix::errno::Errno;
 
 use super::fate::{Fate, rejection_of_errno, rejection_of_icmp};
-use super::frame::{Direction, Frame};
+use super::frame::Direction;
 use super::identity::{Identity, Part, TOKEN_LENGTH, sequence_of_syn};
 use super::probe::{ArpProbe, EchoProbe, Outcome, TcpProbe, UdpProbe};
+use super::tap::send_through;
 use super::walk::{Sighting, Walk};
 use super::{ObserveError, Observer};
 use crate::scenario::{Exchange, Leg, LinkRef, NodeName, Place, Probe, Rejection};
@@ -71,9 +72,8 @@ impl Observer {
         let node = world
             .node(from)
             .ok_or_else(|| ObserveError::NoSuchNode(from.clone()))?;
-        let (sent, mark, own) = self.send(node, topology, probe).await?;
-        let mut rest = self.come_to_rest(world, topology).await?;
-        rest.frames.splice(0..0, own);
+        let (sent, mark) = self.send(node, topology, probe).await?;
+        let rest = self.come_to_rest(world, topology, from).await?;
         if let Some(why) = rest.doubt {
             return Ok(Attempt {
                 fate: Fate::Inconclusive { why },
@@ -96,23 +96,19 @@ impl Observer {
         })
     }
 
-    /// Sends the probe. The last part of the answer is a frame that no tap sees go, if it is one.
+    /// Sends the probe.
     async fn send(
         &self,
         node: &Node,
         topology: &Topology,
         probe: &Probe,
-    ) -> Result<(Sent, Mark, Option<Frame>), ObserveError> {
+    ) -> Result<(Sent, Mark), ObserveError> {
         let IpAddr::V4(to) = probe.to() else {
             // Refused before a world is made; there is no node that has IPv6.
             let nothing = Identity::Echo {
                 token: [0; TOKEN_LENGTH],
             };
-            return Ok((
-                Sent::Refused(Errno::EAFNOSUPPORT),
-                Mark::Known(nothing),
-                None,
-            ));
+            return Ok((Sent::Refused(Errno::EAFNOSUPPORT), Mark::Known(nothing)));
         };
         let token = self.token();
         match probe {
@@ -123,7 +119,7 @@ impl Observer {
                     Ok(echo) => after(echo.send(to, identifier), Sent::Echo(echo)),
                     Err(errno) => return Err(refused(errno)),
                 };
-                Ok((sent, Mark::Known(Identity::Echo { token }), None))
+                Ok((sent, Mark::Known(Identity::Echo { token })))
             }
             Probe::Udp(Exchange { port, .. }) => {
                 let from_port = self.port();
@@ -131,7 +127,7 @@ impl Observer {
                     Ok(udp) => after(udp.send(to, port.value), Sent::Udp(udp)),
                     Err(errno) => return Err(refused(errno)),
                 };
-                Ok((sent, Mark::Known(Identity::Udp { token }), None))
+                Ok((sent, Mark::Known(Identity::Udp { token })))
             }
             Probe::Tcp(Exchange { port, .. }) => {
                 let from_port = self.port();
@@ -145,7 +141,6 @@ impl Observer {
                         from_port,
                         to_port: port.value,
                     },
-                    None,
                 ))
             }
             Probe::Arp(arp) => self.send_arp(node, topology, &arp.from.value, to).await,
@@ -158,13 +153,12 @@ impl Observer {
         topology: &Topology,
         from: &LinkRef,
         target: Ipv4Addr,
-    ) -> Result<(Sent, Mark, Option<Frame>), ObserveError> {
+    ) -> Result<(Sent, Mark), ObserveError> {
         let no_link = || ObserveError::NoSuchLink(from.clone());
         let link = topology
             .link_named(&from.node, from.ifname.as_str())
             .ok_or_else(no_link)?;
         let mac = link.mac.ok_or_else(no_link)?;
-        let tap = self.taps.get(&from.node).ok_or_else(no_link)?;
         // As arping(8): from the interface's own address, or from none as in address detection.
         let own = node.route().addresses().await?;
         let sender = own.iter().find_map(|own| match own.address {
@@ -179,14 +173,7 @@ impl Observer {
         }
         .frame()
         .map_err(refused)?;
-        let sent = tap.send(link.index, &bytes);
-        let frame = sent.is_ok().then(|| Frame {
-            node: from.node.clone(),
-            link: link.index,
-            direction: Direction::Out,
-            for_another: false,
-            bytes,
-        });
+        let sent = send_through(node, link.index, &bytes)?;
         Ok((
             after(sent, Sent::Arp),
             Mark::Known(Identity::Arp {
@@ -194,7 +181,6 @@ impl Observer {
                 sender,
                 target,
             }),
-            frame,
         ))
     }
 

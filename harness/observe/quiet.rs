@@ -93,11 +93,12 @@ fn wires(topology: &Topology) -> Vec<(Port, Port)> {
 }
 
 impl Observer {
-    /// Waits until nothing moves any more, and returns what was seen meanwhile.
+    /// Waits until nothing that `source` sent moves any more, and returns what was seen meanwhile.
     pub(super) async fn come_to_rest(
         &mut self,
         world: &World,
         topology: &Topology,
+        source: &NodeName,
     ) -> Result<Rest, ObserveError> {
         let deadline = Instant::now() + QUIET_DEADLINE;
         let wires = wires(topology);
@@ -114,7 +115,7 @@ impl Observer {
                 rest.doubt = Some("the kernel dropped notifications of neighbours".to_owned());
                 break;
             }
-            let parked = self.is_parked(world, &rest.frames).await?;
+            let parked = self.is_parked(world, source, &rest.frames).await?;
             let seen_before = rest.frames.len();
             if let Some(doubt) = self.pass_fences(&wires, deadline, &mut rest.frames)? {
                 rest.doubt = Some(doubt);
@@ -228,24 +229,18 @@ impl Observer {
         }
     }
 
-    /// Tells whether a packet waits for a neighbour that the kernel is still asking for. Where it
-    /// asks, an ARP request has been seen.
-    async fn is_parked(&self, world: &World, frames: &[Frame]) -> Result<bool, ObserveError> {
-        let asking: HashSet<&NodeName> = frames
-            .iter()
-            .filter(|frame| frame.direction == Direction::Out)
-            .filter(|frame| {
-                matches!(
-                    read(&frame.bytes),
-                    Content::Arp(Arp {
-                        is_reply: false,
-                        ..
-                    })
-                )
-            })
-            .map(|frame| &frame.node)
-            .collect();
-        for name in asking {
+    /// Tells whether a packet waits for a neighbour that the kernel is still asking for, in a node
+    /// that has had a hand in the probe. The request itself may be invisible: on a link without
+    /// carrier it is dropped before the tap, and the packet waits all the same.
+    async fn is_parked(
+        &self,
+        world: &World,
+        source: &NodeName,
+        frames: &[Frame],
+    ) -> Result<bool, ObserveError> {
+        let mut involved: HashSet<&NodeName> = HashSet::from([source]);
+        involved.extend(frames.iter().map(|frame| &frame.node));
+        for name in involved {
             let Some(node) = world.node(name) else {
                 continue;
             };

@@ -136,7 +136,7 @@ async fn carry_through(request: &Request, scenario: &Scenario) -> io::Result<()>
     let mut conductor = Conductor {
         scenario: &request.scenario,
         text: &request.text,
-        implementation: Box::new(Native),
+        implementation: Box::new(Native::default()),
         observer: Observer::new(),
         step: 0,
     };

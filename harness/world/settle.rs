@@ -2,8 +2,8 @@
 //!
 //! A link is not ready when the request that sets it up is acknowledged: carrier, queueing
 //! discipline, bridge port and the `linkdown` mark of routes follow from a work queue of the kernel
-//! (net/core/link_watch.c), some milliseconds later. What has to come is known from both ends, and
-//! that it came is a notification; so nothing here sleeps or guesses.
+//! (net/core/link_watch.c), some milliseconds later, or a second. What has to come is known from
+//! both ends, and that it came is a notification; so nothing here sleeps or guesses.
 
 use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
@@ -92,6 +92,7 @@ impl World {
             for node in self.nodes() {
                 node.monitor().drain()?;
             }
+            self.flush_link_watch().await?;
             let topology = Topology::read(self).await?;
             let stuck = topology
                 .iter()
@@ -105,6 +106,24 @@ impl World {
                 return Err(SettleError::Stuck { link, wanted });
             }
         }
+    }
+
+    /// Asks for each link by itself, which makes the kernel do at once what its work queue has for
+    /// it (`linkwatch_sync_dev` in `rtnl_getlink`, since Linux 6.8); otherwise that may take the
+    /// second for which the queue limits its rate. Ports come first: a bridge's carrier follows
+    /// from theirs.
+    async fn flush_link_watch(&self) -> Result<(), KernelError> {
+        for node in self.nodes() {
+            let mut links = node.route().links().await?;
+            links.sort_by_key(|link| link.kind == LinkKind::Bridge);
+            for link in links.iter().filter(|link| link.kind != LinkKind::Loopback) {
+                match node.route().link(&link.name).await {
+                    Err(error) if error.errno == Errno::ENODEV => {}
+                    result => drop(result?),
+                }
+            }
+        }
+        Ok(())
     }
 
     async fn set_neighbour_patience(&self, topology: &Topology) -> Result<(), KernelError> {

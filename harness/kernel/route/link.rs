@@ -245,7 +245,8 @@ impl RouteSocket {
     ///
     /// `EEXIST` if the name is taken, `EOPNOTSUPP` if the kernel has no bridge.
     pub async fn add_bridge(&self, name: &str) -> Result<(), KernelError> {
-        let message = LinkBridge::new(name).build();
+        // `LinkBridge::new` would set it up as well, which `ip link add` does not.
+        let message = LinkMessageBuilder::<LinkBridge>::new(name).build();
         self.change(
             RouteNetlinkMessage::NewLink(message),
             NLM_F_CREATE | NLM_F_EXCL,
