@@ -10,6 +10,7 @@ mod out;
 mod run;
 mod select;
 
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -56,7 +57,10 @@ struct RunArgs {
     tier: TierArg,
     /// How many scenarios run at once; as many as there are processors if not given.
     #[arg(long, short, value_name = "N")]
-    jobs: Option<std::num::NonZeroUsize>,
+    jobs: Option<NonZeroUsize>,
+    /// Runs everything so many times, and counts every run.
+    #[arg(long, value_name = "N", default_value_t = NonZeroUsize::MIN)]
+    repeat: NonZeroUsize,
     /// Where the snapshots of scenario files are; by default `snapshots` beside the folder
     /// `scenarios` that the file is in, or beside the file.
     #[arg(long, value_name = "DIR")]

@@ -44,18 +44,22 @@ pub(super) fn run(args: &RunArgs) -> Exit {
         .map(Into::into)
         .unwrap_or_else(processors)
         .min(selected.len().max(1));
-    let (sender, receiver) = channel();
-    let mut printer = Printer::new(args, selected.len());
+    let rounds = args.repeat.get();
+    let mut printer = Printer::new(args, selected.len() * rounds);
     let snapshots = snapshot_folders(args, &selected);
-    let waiting = Mutex::new(selected.into_iter());
-    let (totals, broken) = std::thread::scope(|scope| {
-        for _ in 0..jobs {
-            let sender = sender.clone();
-            scope.spawn(|| work(&runner, &waiting, sender));
-        }
-        drop(sender);
-        collect(args, receiver, &snapshots, &mut printer)
-    });
+    let (mut totals, mut broken) = (Totals::default(), false);
+    for _ in 0..rounds {
+        let (sender, receiver) = channel();
+        let waiting = Mutex::new(selected.iter());
+        broken |= std::thread::scope(|scope| {
+            for _ in 0..jobs {
+                let sender = sender.clone();
+                scope.spawn(|| work(&runner, &waiting, sender));
+            }
+            drop(sender);
+            collect(args, receiver, &snapshots, &mut printer, &mut totals)
+        });
+    }
     printer.print(&totals.event(begun.elapsed().as_secs_f64() * 1e3));
     printer.finish();
     runner.wait_until_gone();
@@ -67,7 +71,7 @@ fn processors() -> usize {
 }
 
 /// Runs scenarios until none is left.
-fn work(runner: &Runner, waiting: &Mutex<std::vec::IntoIter<Selected>>, sender: Sender<Told>) {
+fn work(runner: &Runner, waiting: &Mutex<std::slice::Iter<'_, Selected>>, sender: Sender<Told>) {
     let next = || waiting.lock().ok().and_then(|mut waiting| waiting.next());
     while let Some(selected) = next() {
         // The receiver lives until all senders are gone.
@@ -77,7 +81,7 @@ fn work(runner: &Runner, waiting: &Mutex<std::vec::IntoIter<Selected>>, sender: 
         });
         tell(match result {
             Ok(outcome) => Told::Outcome(outcome),
-            Err(error) => Told::Failed(selected.named.name, error),
+            Err(error) => Told::Failed(selected.named.name.clone(), error),
         });
     }
 }
@@ -99,8 +103,9 @@ fn collect(
     receiver: Receiver<Told>,
     snapshots: &BTreeMap<String, PathBuf>,
     printer: &mut Printer,
-) -> (Totals, bool) {
-    let (mut totals, mut broken) = (Totals::default(), false);
+    totals: &mut Totals,
+) -> bool {
+    let mut broken = false;
     for told in receiver {
         match told {
             Told::Event(event) => printer.print(&event),
@@ -121,7 +126,7 @@ fn collect(
             }
         }
     }
-    (totals, broken)
+    broken
 }
 
 fn recorded(folder: Option<&Path>, name: &str) -> Option<String> {

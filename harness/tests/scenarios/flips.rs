@@ -1,0 +1,372 @@
+//! Every expectation can fail: each one is turned into its opposite, alone, and has to be what
+//! fails.
+//!
+//! A flipped scenario is written out as JSON, which is YAML too, and run like any other file, with
+//! the recorded snapshots of its original; so nothing but the flip can be what fails.
+
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::Path;
+
+use libtest_mimic::{Failed, Trial};
+use netproof::judge::Verdict;
+use netproof::run::{Event, NamedScenario};
+use netproof::scenario::{
+    Expectation, ExpectedFate, ExpectedLoss, ExpectedRejection, ExpectedReply, Leg, LinkRef,
+    Located, NodeName, Place, Rejection, Scenario, Sighting, parse,
+};
+
+use crate::support::{self, Ran};
+
+/// One flip: the changed scenario, and what has to fail in it.
+struct Flip {
+    what: String,
+    scenario: Scenario,
+    target: Target,
+}
+
+/// What has to fail.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Target {
+    /// An expectation, by the numbers of its step and its own.
+    Expectation(usize, usize),
+    /// An operation of a step.
+    Operation(usize),
+}
+
+pub(crate) fn trials(scenarios: &[NamedScenario]) -> Vec<Trial> {
+    scenarios
+        .iter()
+        .cloned()
+        .map(|scenario| {
+            Trial::test(format!("flips/{}", scenario.name), move || {
+                expectations(&scenario)?;
+                snapshots(&scenario)
+            })
+        })
+        .collect()
+}
+
+fn expectations(scenario: &NamedScenario) -> Result<(), Failed> {
+    let original = parse(&scenario.file, &scenario.text)?;
+    let flips = flips_of(&original);
+    if flips.is_empty() {
+        return Err("the scenario expects nothing".into());
+    }
+    let folder = tempfile::tempdir()?;
+    let snapshots = folder.path().join("snapshots");
+    fs::create_dir(&snapshots)?;
+    for (number, flip) in flips.iter().enumerate() {
+        let file = folder.path().join(format!("flip-{number}.yaml"));
+        fs::write(file, serde_json::to_string(&flip.scenario)?)?;
+        lend_snapshots(scenario, &snapshots, number, original.steps.len())?;
+    }
+    let ran = support::run(
+        support::netproof_run()
+            .arg(folder.path())
+            .arg("--snapshots")
+            .arg(&snapshots),
+    )?;
+    if ran.code != Some(1) {
+        return Err(format!("exit code {:?} in place of 1\n{}", ran.code, ran.stderr).into());
+    }
+    let wrong: Vec<String> = flips
+        .iter()
+        .enumerate()
+        .filter_map(|(number, flip)| {
+            let complaint = complaint(&ran, &format!("flip-{number}"), flip.target)?;
+            Some(format!("{}: {complaint}", flip.what))
+        })
+        .collect();
+    if wrong.is_empty() {
+        Ok(())
+    } else {
+        Err(wrong.join("\n").into())
+    }
+}
+
+/// Lets a flipped scenario have the snapshots of its original, under its own name.
+fn lend_snapshots(
+    scenario: &NamedScenario,
+    folder: &Path,
+    number: usize,
+    steps: usize,
+) -> Result<(), Failed> {
+    for step in 1..=steps {
+        let name = format!("{}__{step}.snap", scenario.name.replace('/', "__"));
+        let recorded = support::root().join("snapshots").join(name);
+        if recorded.exists() {
+            symlink(recorded, folder.join(format!("flip-{number}__{step}.snap")))?;
+        }
+    }
+    Ok(())
+}
+
+/// Says what is wrong with how a flipped scenario came out; nothing if only its flip failed, and
+/// said what was seen.
+fn complaint(ran: &Ran, name: &str, target: Target) -> Option<String> {
+    let mut failed = Vec::new();
+    let mut verdict = None;
+    for event in &ran.events {
+        match event {
+            Event::Expectation {
+                scenario,
+                step,
+                expectation,
+                verdict,
+                mismatches,
+                ..
+            } if scenario == name && *verdict != Verdict::Pass => {
+                if mismatches.is_empty() || mismatches.iter().any(|it| it.seen.is_empty()) {
+                    return Some("it does not say what was seen instead".to_owned());
+                }
+                failed.push(Target::Expectation(*step, *expectation));
+            }
+            Event::Operation {
+                scenario,
+                step,
+                verdict,
+                reason,
+                ..
+            } if scenario == name && *verdict != Verdict::Pass => {
+                if reason.is_none() {
+                    return Some("it does not say why the operation failed".to_owned());
+                }
+                failed.push(Target::Operation(*step));
+            }
+            Event::Snapshot {
+                scenario,
+                step,
+                verdict,
+                ..
+            } if scenario == name && *verdict != Verdict::Pass => {
+                return Some(format!("the snapshot of step {step} failed too"));
+            }
+            Event::Scenario {
+                scenario,
+                verdict: of,
+                ..
+            } if scenario == name => {
+                verdict = Some(*of);
+            }
+            _ => {}
+        }
+    }
+    if failed != [target] {
+        return Some(format!("{failed:?} failed in place of {target:?}"));
+    }
+    (verdict != Some(Verdict::Fail)).then(|| format!("the scenario's verdict is {verdict:?}"))
+}
+
+/// Every way to turn one thing that a scenario expects into something else.
+fn flips_of(original: &Scenario) -> Vec<Flip> {
+    let mut flips = Vec::new();
+    for (step_at, step) in original.steps.iter().enumerate() {
+        for (at, item) in step.operations.iter().enumerate() {
+            if item.fails.is_some() {
+                let mut scenario = original.clone();
+                scenario.steps[step_at].operations[at].fails = None;
+                flips.push(Flip {
+                    what: format!(
+                        "step {}: `{}` is not to fail",
+                        step_at + 1,
+                        item.operation.command()
+                    ),
+                    scenario,
+                    target: Target::Operation(step_at + 1),
+                });
+            }
+        }
+        for (at, expectation) in step.expectations.iter().enumerate() {
+            for (what, flipped) in flips_of_expectation(original, expectation) {
+                let mut scenario = original.clone();
+                scenario.steps[step_at].expectations[at] = flipped;
+                flips.push(Flip {
+                    what: format!("step {}, {}: {what}", step_at + 1, expectation.probe),
+                    scenario,
+                    target: Target::Expectation(step_at + 1, at + 1),
+                });
+            }
+        }
+    }
+    flips
+}
+
+fn flips_of_expectation(scenario: &Scenario, original: &Expectation) -> Vec<(String, Expectation)> {
+    let mut flips: Vec<(String, Expectation)> = Vec::new();
+    let mut with = |what: &str, change: &dyn Fn(&mut Expectation)| {
+        let mut flipped = original.clone();
+        change(&mut flipped);
+        flips.push((what.to_owned(), flipped));
+    };
+    let sender = original.probe.from();
+    let nowhere = |node: &NodeName| LinkRef {
+        node: node.clone(),
+        ifname: "flipped".parse().unwrap(),
+    };
+    match &original.fate {
+        ExpectedFate::Reply(reply) => {
+            with("lost in place of a reply", &|it| {
+                it.fate = lost(Place::Link(nowhere(sender)), None)
+            });
+            if let Some(ttl) = &reply.ttl {
+                with("another ttl", &|it| {
+                    change_reply(it, |reply| {
+                        reply.ttl = Some(Located::nowhere(ttl.value.wrapping_add(1)));
+                    })
+                });
+            }
+            if reply.source.is_some() {
+                with("another source", &|it| {
+                    change_reply(it, |reply| reply.source = Some(elsewhere()))
+                });
+            }
+            if let Some(by) = &reply.by {
+                with("by another", &|it| {
+                    change_reply(it, |reply| {
+                        reply.by = Some(Located::nowhere(nowhere(&by.value.node)));
+                    })
+                });
+            }
+        }
+        ExpectedFate::Rejected(rejected) => {
+            with("a reply in place of a rejection", &|it| it.fate = reply());
+            let how = match rejected.how.value {
+                Rejection::Prohibited => Rejection::HostUnreachable,
+                _ => Rejection::Prohibited,
+            };
+            with("rejected otherwise", &|it| {
+                it.fate = rejection(how, &rejected.by)
+            });
+            if let Some(other) = scenario
+                .nodes
+                .iter()
+                .find(|node| node.value != rejected.by.value)
+            {
+                with("rejected by another", &|it| {
+                    it.fate = rejection(rejected.how.value, other)
+                });
+            }
+        }
+        ExpectedFate::Lost(loss) => {
+            with("a reply in place of a loss", &|it| it.fate = reply());
+            let leg = loss.leg.as_ref().map(|leg| leg.value);
+            with("lost elsewhere", &|it| {
+                it.fate = lost(Place::Link(nowhere(loss.after.value.node())), leg);
+            });
+            let other = match leg.unwrap_or_default() {
+                Leg::Request => Leg::Reply,
+                Leg::Reply => Leg::Request,
+            };
+            with("the other leg", &|it| {
+                it.fate = lost(loss.after.value.clone(), Some(other))
+            });
+        }
+    }
+    for (at, sighting) in original.seen.iter().enumerate() {
+        with(&format!("not seen on {}", sighting.on), &|it| {
+            let sighting = it.seen.remove(at);
+            it.not_seen.push(sighting);
+        });
+        with(&format!("seen on {} from elsewhere", sighting.on), &|it| {
+            it.seen[at] = Sighting {
+                source: Some(elsewhere()),
+                ..it.seen[at].clone()
+            };
+        });
+    }
+    for (at, sighting) in original.not_seen.iter().enumerate() {
+        with(&format!("seen on {}", sighting.on), &|it| {
+            let sighting = it.not_seen.remove(at);
+            it.seen.push(sighting);
+        });
+    }
+    flips
+}
+
+/// An address that no scenario uses: TEST-NET-3, RFC 5737.
+fn elsewhere() -> Located<std::net::IpAddr> {
+    Located::nowhere("203.0.113.77".parse().unwrap())
+}
+
+fn reply() -> ExpectedFate {
+    ExpectedFate::Reply(Located::nowhere(ExpectedReply::default()))
+}
+
+fn rejection(how: Rejection, by: &NodeName) -> ExpectedFate {
+    ExpectedFate::Rejected(Located::nowhere(ExpectedRejection {
+        how: Located::nowhere(how),
+        by: Located::nowhere(by.clone()),
+    }))
+}
+
+fn lost(after: Place, leg: Option<Leg>) -> ExpectedFate {
+    ExpectedFate::Lost(Located::nowhere(ExpectedLoss {
+        after: Located::nowhere(after),
+        leg: leg.map(Located::nowhere),
+    }))
+}
+
+fn change_reply(expectation: &mut Expectation, change: impl FnOnce(&mut ExpectedReply)) {
+    if let ExpectedFate::Reply(reply) = &mut expectation.fate {
+        change(&mut reply.value);
+    }
+}
+
+/// Every recorded snapshot, with one of its lines changed, has to fail, and alone.
+fn snapshots(scenario: &NamedScenario) -> Result<(), Failed> {
+    let stem = scenario.name.replace('/', "__");
+    let steps = parse(&scenario.file, &scenario.text)?.steps.len();
+    for step in 1..=steps {
+        let name = format!("{stem}__{step}");
+        let recorded = support::root()
+            .join("snapshots")
+            .join(format!("{name}.snap"));
+        let Ok(text) = fs::read_to_string(&recorded) else {
+            continue;
+        };
+        let folder = tempfile::tempdir()?;
+        for other in (1..=steps).filter(|other| *other != step) {
+            let name = format!("{stem}__{other}.snap");
+            let recorded = support::root().join("snapshots").join(&name);
+            if recorded.exists() {
+                symlink(recorded, folder.path().join(&name))?;
+            }
+        }
+        fs::write(
+            folder.path().join(format!("{name}.snap")),
+            with_one_line_changed(&text)?,
+        )?;
+        let ran = support::run(
+            support::netproof_run()
+                .arg(support::root().join(&scenario.file))
+                .arg("--snapshots")
+                .arg(folder.path()),
+        )?;
+        let failed: Vec<&Event> = ran
+            .events
+            .iter()
+            .filter(|event| {
+                matches!(event,
+                    Event::Snapshot { verdict, .. } | Event::Expectation { verdict, .. }
+                        if *verdict != Verdict::Pass)
+            })
+            .collect();
+        let shown = matches!(failed.as_slice(), [Event::Snapshot { name: of, difference: Some(diff), .. }]
+            if *of == name && diff.contains("+  ") && diff.contains("-  "));
+        if ran.code != Some(1) || !shown {
+            return Err(format!("{name}: exit code {:?}, failed: {failed:?}", ran.code).into());
+        }
+    }
+    Ok(())
+}
+
+/// Changes the last line of facts: a wrong word in a route, an address, a link or a fate.
+fn with_one_line_changed(snapshot: &str) -> Result<String, Failed> {
+    let last = snapshot
+        .lines()
+        .rev()
+        .find(|line| line.starts_with("  "))
+        .ok_or("the snapshot holds no facts")?;
+    Ok(snapshot.replacen(last, &format!("{last} flipped"), 1))
+}

@@ -1,0 +1,80 @@
+//! Every scenario is a test case of its own, and so is every proof about scenarios.
+//!
+//! The cases are found when the tests run, so a new file needs no rebuild and renames no other:
+//!
+//! * `tutorials/gateway`: the scenario passes, and its snapshots are the recorded ones;
+//! * `flips/tutorials/gateway`: each of its expectations, turned into its opposite one at a time,
+//!   fails and says what was seen instead;
+//! * `identity/...`: the facts are the same bytes in every tier, as every user, on every machine;
+//! * `load/...`: no verdict is wrong while every processor is busy with something else;
+//! * `orphans`: scenarios and snapshots belong together.
+//!
+//! Worlds need a process without threads, and libtest runs every test in one that has them; so this
+//! program has its own `main`, and starts itself anew for each world.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::print_stdout,
+    reason = "a test program: a panic is a failed case, and what it prints is shown with it"
+)]
+
+mod flips;
+mod identity;
+mod load;
+mod orphans;
+mod support;
+
+use std::process::ExitCode;
+
+use libtest_mimic::{Arguments, Failed, Trial};
+use netproof::report::Human;
+use netproof::run::{Event, NamedScenario, Runner, become_world};
+use netproof::world::{Tier, is_world_process};
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the program's own entry: is this process to be a world?"
+)]
+fn main() -> ExitCode {
+    if is_world_process(std::env::args_os()) {
+        return ExitCode::from(become_world() as u8);
+    }
+    if load::is_burner(std::env::args_os()) {
+        return load::burn();
+    }
+    let arguments = Arguments::from_args();
+    let scenarios = support::scenarios();
+    let mut trials: Vec<Trial> = scenarios
+        .iter()
+        .cloned()
+        .map(|scenario| Trial::test(scenario.name.clone(), move || run(&scenario)))
+        .collect();
+    trials.extend(flips::trials(&scenarios));
+    trials.extend(identity::trials());
+    trials.extend(load::trials());
+    trials.extend(orphans::trials(&scenarios));
+    libtest_mimic::run(&arguments, trials).exit_code()
+}
+
+/// Runs one scenario and compares its facts with the recorded snapshots, by insta.
+fn run(scenario: &NamedScenario) -> Result<(), Failed> {
+    let (mut report, mut text) = (Human::new(), String::new());
+    let mut tell = |event: &Event| text += &report.take(event);
+    let outcome = Runner::new(Tier::User, false).run(scenario, &mut tell)?;
+    tell(&outcome.event());
+    if outcome.verdict != netproof::judge::Verdict::Pass {
+        return Err(Failed::from(support::plain(&text)));
+    }
+    let mut settings = insta::Settings::clone_current();
+    settings.set_snapshot_path(support::root().join("snapshots"));
+    settings.set_prepend_module_to_snapshot(false);
+    settings.set_omit_expression(true);
+    settings.set_input_file(&scenario.file);
+    settings.bind(|| {
+        for taken in &outcome.facts {
+            insta::assert_snapshot!(taken.name.as_str(), taken.text);
+        }
+    });
+    Ok(())
+}

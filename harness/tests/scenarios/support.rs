@@ -1,0 +1,84 @@
+//! What several kinds of cases need: the scenarios on disk, and the built program.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::{fs, io};
+
+use libtest_mimic::Failed;
+use netproof::run::{Event, NamedScenario};
+
+/// The root of the package.
+pub(crate) fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// Reads every scenario under `scenarios/`, ordered by name.
+pub(crate) fn scenarios() -> Vec<NamedScenario> {
+    let folder = root().join("scenarios");
+    let mut files = Vec::new();
+    files_below(&folder, "yaml", &mut files).expect("scenarios/ can be read");
+    files.sort();
+    files
+        .iter()
+        .map(|file| NamedScenario {
+            name: file
+                .strip_prefix(&folder)
+                .unwrap()
+                .with_extension("")
+                .display()
+                .to_string(),
+            file: file.strip_prefix(root()).unwrap().display().to_string(),
+            text: fs::read_to_string(file).expect("a scenario can be read"),
+        })
+        .collect()
+}
+
+/// Collects the files with an ending below a folder.
+pub(crate) fn files_below(folder: &Path, ending: &str, files: &mut Vec<PathBuf>) -> io::Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        if path.is_dir() {
+            files_below(&path, ending, files)?;
+        } else if path.extension().is_some_and(|found| found == ending) {
+            files.push(path);
+        }
+    }
+    Ok(())
+}
+
+/// What a run of the program gave.
+#[must_use = "look at the exit code or the events"]
+pub(crate) struct Ran {
+    pub(crate) code: Option<i32>,
+    pub(crate) events: Vec<Event>,
+    pub(crate) stderr: String,
+}
+
+/// Begins a command of the built program that runs scenarios and tells events.
+pub(crate) fn netproof_run() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_netproof"));
+    command
+        .args(["run", "--format", "json"])
+        .stdin(Stdio::null());
+    command
+}
+
+/// Runs a command of [`netproof_run`] to its end.
+pub(crate) fn run(command: &mut Command) -> Result<Ran, Failed> {
+    let output = command.output()?;
+    let events = String::from_utf8(output.stdout)?
+        .lines()
+        .map(serde_json::from_str)
+        .collect::<Result<Vec<Event>, _>>()?;
+    let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+    Ok(Ran {
+        code: output.status.code(),
+        events,
+        stderr,
+    })
+}
+
+/// Takes the ANSI styles out of a report.
+pub(crate) fn plain(text: &str) -> String {
+    anstream::adapter::strip_str(text).to_string()
+}
