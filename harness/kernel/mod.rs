@@ -2,6 +2,7 @@
 //!
 //! Invariant: no other module names a netlink type. What comes out of here is netproof's own.
 
+pub mod backlog;
 mod error;
 mod mac;
 mod nft;

@@ -81,6 +81,8 @@ pub struct Observer {
     attempts: u32,
     /// How many rounds of fences were sent.
     round: u64,
+    /// How many frames this processor had dropped when the attempt began.
+    backlog_dropped: u64,
 }
 
 impl Observer {
@@ -157,6 +159,7 @@ impl Observer {
         for tap in self.taps.values_mut() {
             tap.drain(&mut |_| {})?;
         }
+        self.backlog_dropped = crate::kernel::backlog::dropped()?;
         Ok(())
     }
 

@@ -7,6 +7,9 @@
 //! frame shows up means that nothing moves any more; what can be parked is known and waited for:
 //! packets for a neighbour that is still being asked for, and datagrams for our own servers.
 //!
+//! The backlog is the machine's, not the world's: when somebody else fills it, frames are dropped,
+//! the probe's among them, and the kernel counts them.
+//!
 //! A fence has a source address that no station may have (all zeros) and goes to the address of
 //! pause frames: a bridge drops it before it learns or floods (`br_handle_frame`).
 
@@ -19,6 +22,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use super::frame::{Arp, Content, Direction, Frame, read};
 use super::{ObserveError, Observer};
+use crate::kernel::backlog;
 use crate::kernel::route::{Change, LinkKind, NeighbourState};
 use crate::scenario::NodeName;
 use crate::world::{Port, Topology, World};
@@ -144,6 +148,10 @@ impl Observer {
                 "the taps missed {} frames",
                 dropped - dropped_before
             ));
+        }
+        if backlog::dropped()? != self.backlog_dropped {
+            rest.doubt =
+                Some("this processor's backlog was full, and frames were dropped".to_owned());
         }
         if rest.doubt.is_none() {
             rest.doubt = late_answer(&rest.frames, &failed_neighbours);
