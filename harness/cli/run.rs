@@ -15,13 +15,12 @@ use super::{Exit, Format, RunArgs};
 use crate::carried;
 use crate::judge::Verdict;
 use crate::report::Human;
-use crate::run::{Blame, Event, Outcome, RunError, Runner, Totals};
+use crate::run::{Blame, Event, Outcome, Runner, Totals};
 
 /// What the threads that run scenarios tell the one that prints.
 enum Told {
     Event(Box<Event>),
     Outcome(Outcome),
-    Failed(String, RunError),
 }
 
 /// Runs scenarios and judges them.
@@ -76,13 +75,10 @@ fn work(runner: &Runner, waiting: &Mutex<std::slice::Iter<'_, Selected>>, sender
     while let Some(selected) = next() {
         // The receiver lives until all senders are gone.
         let tell = |told| sender.send(told).unwrap_or_default();
-        let result = runner.run(&selected.named, &mut |event| {
+        let outcome = runner.run(&selected.named, &mut |event| {
             tell(Told::Event(Box::new(event.clone())));
         });
-        tell(match result {
-            Ok(outcome) => Told::Outcome(outcome),
-            Err(error) => Told::Failed(selected.named.name.clone(), error),
-        });
+        tell(Told::Outcome(outcome));
     }
 }
 
@@ -119,10 +115,6 @@ fn collect(
                 }
                 printer.print(&outcome.event());
                 totals.add(&outcome);
-            }
-            Told::Failed(scenario, error) => {
-                broken = true;
-                print_error(&format!("error: {scenario}: {error}\n"));
             }
         }
     }

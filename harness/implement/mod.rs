@@ -53,7 +53,7 @@ impl OperationError {
     pub fn refusal(&self) -> Option<&KernelError> {
         match self {
             Self::Refused(error) => Some(error),
-            Self::World(error) => Some(&error.source),
+            Self::World(error) => Some(&error.reason),
             Self::Unsupported { .. } | Self::HarnessOnly(_) => None,
         }
     }

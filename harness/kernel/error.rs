@@ -45,6 +45,14 @@ impl KernelError {
         same(self.errno_sentence()) || self.sentence.as_deref().is_some_and(same)
     }
 
+    /// Tells whether the machine has run out of something, as opposed to refusing it.
+    pub fn is_exhaustion(&self) -> bool {
+        matches!(
+            self.errno,
+            Errno::EMFILE | Errno::ENFILE | Errno::ENOMEM | Errno::ENOSPC | Errno::EDQUOT
+        )
+    }
+
     /// Tells whether the kernel lacks what was asked for, as opposed to refusing it.
     pub fn is_unsupported(&self) -> bool {
         matches!(

@@ -57,6 +57,17 @@ pub enum ObserveError {
     NoSuchLink(crate::scenario::LinkRef),
 }
 
+impl ObserveError {
+    /// Returns what the kernel said, where it was the kernel that refused.
+    pub fn kernel(&self) -> Option<&KernelError> {
+        match self {
+            Self::Kernel(error) | Self::Tap(TapError::Kernel { source: error, .. }) => Some(error),
+            Self::World(error) | Self::Tap(TapError::World(error)) => Some(&error.reason),
+            Self::NoSuchNode(_) | Self::NoSuchLink(_) => None,
+        }
+    }
+}
+
 /// What was observed of one probe.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Record {

@@ -14,7 +14,9 @@ use crate::observe::{ObserveError, Observer};
 use crate::scenario::{
     Expectation, FactKind, Item, LinkRef, Netns, Operation, Scenario, Step, parse,
 };
-use crate::world::{SettleError, Topology, World, WorldError, isolate, read_request};
+use crate::world::{
+    SettleError, Topology, World, WorldError, exhaustion_cure, isolate, read_request,
+};
 
 /// How a world's process ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,6 +45,22 @@ enum Stop {
     /// Nobody takes the events.
     #[error(transparent)]
     Unheard(#[from] io::Error),
+}
+
+impl Stop {
+    /// Whose matter it is, and what can be done about it.
+    fn blame(&self) -> (Blame, Option<&'static str>) {
+        let exhausted = match self {
+            Self::World(error) => return (Blame::Machine, Some(error.cure())),
+            Self::Settle(SettleError::Kernel(error)) => Some(error),
+            Self::Observe(error) => error.kernel(),
+            _ => None,
+        };
+        match exhausted.filter(|error| error.is_exhaustion()) {
+            Some(error) => (Blame::Machine, Some(exhaustion_cure(error))),
+            None => (Blame::Netproof, None),
+        }
+    }
 }
 
 /// Reads the request, turns this process into a world and runs the scenario in it.
@@ -144,10 +162,7 @@ async fn carry_through(request: &Request, scenario: &Scenario) -> io::Result<()>
         Ok(()) | Err(Stop::Operation) => {}
         Err(Stop::Unheard(error)) => return Err(error),
         Err(stop) => {
-            let (blame, help) = match &stop {
-                Stop::World(error) => (Blame::Machine, Some(error.cure())),
-                _ => (Blame::Netproof, None),
-            };
+            let (blame, help) = stop.blame();
             send(&Event::Failure {
                 scenario: request.scenario.clone(),
                 step: conductor.step,
@@ -163,7 +178,7 @@ async fn carry_through(request: &Request, scenario: &Scenario) -> io::Result<()>
 }
 
 /// Writes an error with all that it comes from.
-fn with_sources(error: &dyn std::error::Error) -> String {
+pub(super) fn with_sources(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(error) = source {
@@ -243,6 +258,12 @@ impl Conductor<'_> {
     async fn apply(&mut self, world: &mut World, items: &[Item]) -> Result<(), Stop> {
         for item in items {
             let result = self.apply_one(world, &item.operation).await;
+            // Not the scenario's matter, whatever it expects.
+            if let Err(OperationError::World(error)) = &result
+                && error.reason.is_exhaustion()
+            {
+                return Err(error.clone().into());
+            }
             let judgement = judge_operation(item, &result);
             send(&Event::Operation {
                 scenario: self.scenario.to_owned(),

@@ -10,4 +10,4 @@ pub use conductor::{ExitStatus, become_world};
 pub use event::{Blame, Event};
 pub use outcome::{FactsTaken, Outcome, Totals};
 pub use request::Request;
-pub use runner::{NamedScenario, RunError, Runner};
+pub use runner::{NamedScenario, Runner};

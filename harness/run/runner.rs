@@ -4,10 +4,12 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
+use super::conductor::with_sources;
 use super::event::{Blame, Event};
 use super::outcome::Outcome;
 use super::request::Request;
-use crate::world::{Launch, LaunchError, Line, Tier, WorldProcess};
+use crate::kernel::KernelError;
+use crate::world::{Launch, LaunchError, Line, Tier, WorldProcess, exhaustion_cure};
 
 /// A scenario with its name and text, checked already.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,37 +22,23 @@ pub struct NamedScenario {
     pub text: String,
 }
 
-/// Why a scenario could not be run at all.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum RunError {
-    /// The world's process could not be started or heard.
-    #[error(transparent)]
-    Launch(#[from] LaunchError),
-    /// The request could not be written down.
-    #[error("cannot write the request")]
-    Request(#[from] serde_json::Error),
-}
-
 /// Runs scenarios, each in a world of its own.
 ///
 /// The program that a world's process runs, by default this one, must begin with
 /// [`become_world`](super::become_world) when its arguments ask for it.
 #[derive(Debug, Default)]
 pub struct Runner {
-    /// How worlds are started.
-    pub launch: Launch,
-    /// Which privileges they are made with.
-    pub tier: Tier,
-    /// Every node starts with the opposite of each pinned setting, before pinning.
-    pub hostile: bool,
+    launch: Launch,
+    tier: Tier,
+    hostile: bool,
     turn: AtomicUsize,
     /// Worlds that have told all, and dissolve while others run.
     leaving: Mutex<Vec<WorldProcess>>,
 }
 
 impl Runner {
-    /// Makes a runner that starts this program for each world.
+    /// Makes a runner that starts this program for each world, of that tier. With `hostile`, every
+    /// node starts with the opposite of each pinned setting, before pinning.
     pub fn new(tier: Tier, hostile: bool) -> Self {
         Self {
             tier,
@@ -59,20 +47,35 @@ impl Runner {
         }
     }
 
+    /// Starts worlds otherwise.
+    #[must_use]
+    pub fn with_launch(mut self, launch: Launch) -> Self {
+        self.launch = launch;
+        self
+    }
+
     /// Runs one scenario and tells each event as it comes.
     ///
-    /// A world that breaks off is no error of this call: the outcome says so, with everything that
-    /// was told until then.
-    ///
-    /// # Errors
-    ///
-    /// The world's process cannot be started or heard.
-    pub fn run(
+    /// There is always an outcome: where a world cannot be started, breaks off or outlives its
+    /// deadline, it is an error, with everything that was told until then.
+    pub fn run(&self, scenario: &NamedScenario, tell: &mut dyn FnMut(&Event)) -> Outcome {
+        let begun = Instant::now();
+        let mut outcome = Outcome::new(&scenario.name);
+        if let Err(broken) = self.hear_out(scenario, &mut outcome, tell) {
+            let event = broken.event(&scenario.name);
+            outcome.take(&event);
+            tell(&event);
+        }
+        outcome.ms = begun.elapsed().as_secs_f64() * 1e3;
+        outcome
+    }
+
+    fn hear_out(
         &self,
         scenario: &NamedScenario,
+        outcome: &mut Outcome,
         tell: &mut dyn FnMut(&Event),
-    ) -> Result<Outcome, RunError> {
-        let begun = Instant::now();
+    ) -> Result<(), Broken> {
         let request = serde_json::to_string(&Request {
             scenario: scenario.name.clone(),
             file: scenario.file.clone(),
@@ -80,43 +83,35 @@ impl Runner {
             tier: self.tier,
             hostile: self.hostile,
             processor: self.turn.fetch_add(1, Ordering::Relaxed),
-        })?;
+        })
+        .map_err(|error| Broken::ours(format!("the request cannot be written: {error}")))?;
         let mut world = self.launch.start(&request)?;
-        let mut outcome = Outcome::new(&scenario.name);
-        let mut hear = |outcome: &mut Outcome, event: Event| {
-            outcome.take(&event);
-            tell(&event);
-        };
-        let broke_off = |why: &str, blame| Event::Failure {
-            scenario: scenario.name.clone(),
-            step: 0,
-            blame,
-            message: why.to_owned(),
-            help: None,
-        };
-        while !outcome.has_ended() && outcome.blame.is_none() {
+        while !outcome.has_ended() {
             match world.next_line()? {
-                Line::Event(line) => match serde_json::from_str(&line) {
-                    Ok(event) => hear(&mut outcome, event),
-                    Err(error) => {
-                        let why = format!("the world said what is no event ({error}): {line}");
-                        hear(&mut outcome, broke_off(&why, Blame::Netproof));
-                    }
-                },
+                Line::Event(line) => {
+                    let event: Event = serde_json::from_str(&line).map_err(|error| {
+                        Broken::ours(format!("the world said what is no event ({error}): {line}"))
+                    })?;
+                    outcome.take(&event);
+                    tell(&event);
+                }
+                // It has said why itself.
+                Line::End if outcome.blame.is_some() => break,
                 Line::End => {
-                    let why = format!("the world broke off: {}", said(&world));
-                    hear(&mut outcome, broke_off(&why, Blame::Netproof));
+                    return Err(Broken::ours(format!(
+                        "the world broke off: {}",
+                        said(&world)
+                    )));
                 }
                 Line::Late => {
                     let limit = self.launch.deadline.as_secs();
                     let why = format!("the world was still busy after {limit} s: {}", said(&world));
-                    hear(&mut outcome, broke_off(&why, Blame::Netproof));
+                    return Err(Broken::ours(why));
                 }
             }
         }
-        outcome.ms = begun.elapsed().as_secs_f64() * 1e3;
         self.let_go(world);
-        Ok(outcome)
+        Ok(())
     }
 
     /// Lets a world dissolve by itself, and takes leave of those that have.
@@ -135,6 +130,50 @@ impl Runner {
             .lock()
             .map(|mut worlds| std::mem::take(&mut *worlds));
         drop(leaving);
+    }
+}
+
+/// Why a world could not be heard out.
+struct Broken {
+    blame: Blame,
+    message: String,
+    help: Option<&'static str>,
+}
+
+impl Broken {
+    fn ours(message: String) -> Self {
+        Self {
+            blame: Blame::Netproof,
+            message,
+            help: None,
+        }
+    }
+
+    fn event(self, scenario: &str) -> Event {
+        Event::Failure {
+            scenario: scenario.to_owned(),
+            step: 0,
+            blame: self.blame,
+            message: self.message,
+            help: self.help.map(str::to_owned),
+        }
+    }
+}
+
+impl From<LaunchError> for Broken {
+    fn from(error: LaunchError) -> Self {
+        let message = with_sources(&error);
+        let reason = KernelError::from_io(&error.source);
+        // EAGAIN of fork(2): the limit of processes.
+        if reason.is_exhaustion() || reason.errno == nix::errno::Errno::EAGAIN {
+            Self {
+                blame: Blame::Machine,
+                message,
+                help: Some(exhaustion_cure(&reason)),
+            }
+        } else {
+            Self::ours(message)
+        }
     }
 }
 

@@ -45,7 +45,7 @@ impl fmt::Display for Stage {
 
 /// Why a world could not be made.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("cannot {stage}{}: {source}{}", on(.node), detail_text(.detail))]
+#[error("cannot {stage}{}{}: {reason}", on(.node), detail_text(.detail))]
 pub struct WorldError {
     /// What was tried.
     pub stage: Stage,
@@ -54,7 +54,7 @@ pub struct WorldError {
     /// The file or mount point that it was tried on.
     pub detail: Option<String>,
     /// What the kernel said.
-    pub source: KernelError,
+    pub reason: KernelError,
 }
 
 fn on(node: &Option<NodeName>) -> String {
@@ -72,12 +72,12 @@ fn detail_text(detail: &Option<String>) -> String {
 
 impl WorldError {
     /// Makes an error of a stage.
-    pub(crate) fn new(stage: Stage, source: impl Into<KernelError>) -> Self {
+    pub(crate) fn new(stage: Stage, reason: impl Into<KernelError>) -> Self {
         Self {
             stage,
             node: None,
             detail: None,
-            source: source.into(),
+            reason: reason.into(),
         }
     }
 
@@ -95,7 +95,7 @@ impl WorldError {
 
     /// Returns what the person at the machine can do about it.
     pub fn cure(&self) -> &'static str {
-        match (self.stage, self.source.errno) {
+        match (self.stage, self.reason.errno) {
             (Stage::UserNamespace, Errno::ENOSPC) => {
                 "the limit of user namespaces is reached: `sudo sysctl -w user.max_user_namespaces=15000`"
             }
@@ -117,8 +117,21 @@ impl WorldError {
                 "a container that hides parts of /proc or /sys may not mount them afresh: \
                  run it with `--security-opt systempaths=unconfined`, or privileged"
             }
-            (_, Errno::EMFILE | Errno::ENFILE) => "too few file descriptors: `ulimit -n 4096`",
+            _ if self.reason.is_exhaustion() => exhaustion_cure(&self.reason),
             _ => "this machine refuses what netproof needs; please report it with this message",
+        }
+    }
+}
+
+/// Returns what the person at the machine can do when it has run out of something.
+pub fn exhaustion_cure(error: &KernelError) -> &'static str {
+    match error.errno {
+        Errno::EMFILE | Errno::ENFILE => "too few file descriptors: `ulimit -n 4096`",
+        Errno::EAGAIN => "too many processes: `ulimit -u 4096`, or `--jobs 1`",
+        Errno::ENOMEM => "too little memory: run fewer scenarios at once, `--jobs 1`",
+        _ => {
+            "a limit of namespaces is reached: `sudo sysctl -w user.max_net_namespaces=15000 \
+             user.max_user_namespaces=15000`"
         }
     }
 }

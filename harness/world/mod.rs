@@ -16,7 +16,7 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 pub use baseline::{PINS, Pin, Pinned};
-pub use error::{Stage, WorldError};
+pub use error::{Stage, WorldError, exhaustion_cure};
 pub use isolate::{Tier, isolate};
 pub use launch::{
     Launch, LaunchError, Line, WORLD_ARGUMENT, WorldProcess, is_world_process, read_request,

@@ -1,3 +1,7 @@
 //! Everything that is tested from outside the library, apart from the scenarios.
 
+#![expect(clippy::unwrap_used, reason = "a test: a panic is a failed case")]
+
+mod cli;
 mod invalid;
+mod runner;

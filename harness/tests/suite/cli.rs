@@ -1,0 +1,303 @@
+//! The program as its user meets it: exit codes, messages, and JSON lines.
+
+use std::fs;
+use std::os::unix::process::CommandExt as _;
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+
+use rstest::rstest;
+use serde_json::Value;
+
+/// A scenario that passes, in a moment.
+const RIGHT: &str = "\
+title: Two nodes on one wire
+nodes: [a, b]
+steps:
+  - name: Wire them up
+    do:
+      - veth: {add: a/eth0, peer: b/eth0}
+      - address: {add: 10.0.0.1/24, dev: a/eth0}
+      - address: {add: 10.0.0.2/24, dev: b/eth0}
+      - up: a/eth0
+      - up: b/eth0
+    expect:
+      - ping: {from: a, to: 10.0.0.2}
+        reply: {ttl: 64}
+";
+
+fn netproof() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_netproof"));
+    command.stdin(Stdio::null());
+    command
+}
+
+/// Runs the scenario in a folder of its own, which has no other file.
+fn run(scenario: &str, change: impl FnOnce(&mut Command)) -> Output {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("scenario.yaml");
+    fs::write(&file, scenario).unwrap();
+    let mut command = netproof();
+    command.arg("run").arg(&file);
+    change(&mut command);
+    command.output().unwrap()
+}
+
+#[track_caller]
+fn assert_code(output: &Output, code: i32) -> String {
+    let text = format!(
+        "{}{}",
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    );
+    assert_eq!(output.status.code(), Some(code), "{text}");
+    text
+}
+
+fn json_lines(output: &Output) -> Vec<Value> {
+    String::from_utf8_lossy(&output.stdout)
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect()
+}
+
+#[test]
+fn a_pass_is_0() {
+    assert_code(&run(RIGHT, |_| {}), 0);
+}
+
+#[rstest]
+#[case::ttl("ttl: 64", "ttl: 63", "63", "64")]
+#[case::fate(
+    "reply: {ttl: 64}",
+    "lost: {after: b/eth0}",
+    "lost after b/eth0",
+    "reply ttl 64"
+)]
+#[case::address("to: 10.0.0.2", "to: 10.0.0.3", "reply ttl 64", "lost after a")]
+fn a_wrong_expectation_is_1_and_says_what_was_seen(
+    #[case] right: &str,
+    #[case] wrong: &str,
+    #[case] expected: &str,
+    #[case] seen: &str,
+) {
+    let text = assert_code(&run(&RIGHT.replace(right, wrong), |_| {}), 1);
+    assert!(
+        text.contains("expected") && text.contains(expected),
+        "{text}"
+    );
+    assert!(text.contains("saw") && text.contains(seen), "{text}");
+}
+
+#[test]
+fn a_refused_operation_is_1_and_says_what_the_kernel_said() {
+    let text = assert_code(&run(&RIGHT.replace("up: b/eth0", "up: b/eth1"), |_| {}), 1);
+    assert!(
+        text.contains("ip -n b link set eth1 up") && text.contains("No such device"),
+        "{text}"
+    );
+}
+
+#[test]
+fn a_snapshot_that_was_never_recorded_is_1() {
+    let text = assert_code(&run(&format!("{RIGHT}    snapshot: [routes]\n"), |_| {}), 1);
+    assert!(text.contains("no recorded snapshot"), "{text}");
+}
+
+#[test]
+fn an_accepted_snapshot_is_compared_from_then_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("wire.yaml");
+    fs::write(&file, format!("{RIGHT}    snapshot: [routes]\n")).unwrap();
+    assert_code(
+        &netproof()
+            .arg("run")
+            .arg(&file)
+            .arg("--accept")
+            .output()
+            .unwrap(),
+        0,
+    );
+    assert_code(&netproof().arg("run").arg(&file).output().unwrap(), 0);
+    let recorded = folder.path().join("snapshots/wire__1.snap");
+    let text = fs::read_to_string(&recorded).unwrap();
+    assert!(
+        text.contains("10.0.0.0/24 dev eth0 proto kernel scope link src 10.0.0.1"),
+        "{text}"
+    );
+    fs::write(&recorded, text.replace("src 10.0.0.1", "src 10.0.0.9")).unwrap();
+    let text = assert_code(&netproof().arg("run").arg(&file).output().unwrap(), 1);
+    assert!(
+        text.contains("src 10.0.0.9") && text.contains("src 10.0.0.1"),
+        "{text}"
+    );
+}
+
+#[rstest]
+#[case::unknown_option(&["run", "--nonsense"], "--nonsense")]
+#[case::no_verb(&[], "Usage")]
+#[case::unknown_scenario(&["run", "tutorials/gatewy"], "did you mean `tutorials/gateway`?")]
+#[case::missing_file(&["run", "/nonexistent/x.yaml"], "no file and no carried scenario")]
+#[case::folder_without_scenarios(&["check", "/proc/self/fdinfo"], "error[")]
+#[case::carried_accept(&["run", "--accept"], "cannot be recorded")]
+fn a_wrong_command_line_is_2_and_says_so(#[case] arguments: &[&str], #[case] says: &str) {
+    let text = assert_code(&netproof().args(arguments).output().unwrap(), 2);
+    assert!(text.contains(says), "{text}");
+}
+
+#[test]
+fn a_bad_scenario_is_2_and_nothing_runs() {
+    let output = run(
+        &RIGHT.replace("nodes: [a, b]", "nodes: [a, c]"),
+        |command| {
+            command.args(["--format", "json"]);
+        },
+    );
+    let text = assert_code(&output, 2);
+    assert!(
+        text.contains("did you mean") || text.contains("`b`"),
+        "{text}"
+    );
+    assert!(output.stdout.is_empty(), "{text}");
+}
+
+#[test]
+fn one_bad_scenario_keeps_all_from_running() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("right.yaml"), RIGHT).unwrap();
+    fs::write(folder.path().join("wrong.yaml"), "title: x\n").unwrap();
+    let output = netproof().arg("run").arg(folder.path()).output().unwrap();
+    assert_code(&output, 2);
+    assert!(output.stdout.is_empty());
+}
+
+#[test]
+fn a_machine_without_privileges_for_the_tier_is_3_and_says_what_mends_it() {
+    let output = run(RIGHT, |command| {
+        command.args(["--tier", "root"]);
+        if nix::unistd::geteuid().is_root() {
+            command.uid(65534).gid(65534);
+        }
+    });
+    // The scenario's own folder is closed to the other user: then it is 2, and proves nothing.
+    let output = if output.status.code() == Some(2) {
+        let mut command = netproof();
+        command
+            .args(["run", "tutorials/veth-pair", "--tier", "root"])
+            .uid(65534)
+            .gid(65534);
+        command.current_dir("/").output().unwrap()
+    } else {
+        output
+    };
+    let text = assert_code(&output, 3);
+    assert!(
+        text.contains("CAP_SYS_ADMIN") && text.contains("--tier root"),
+        "{text}"
+    );
+}
+
+#[test]
+fn a_machine_with_too_few_descriptors_is_3_and_says_so() {
+    let program = env!("CARGO_BIN_EXE_netproof");
+    let output = Command::new("/bin/sh")
+        .arg("-c")
+        .arg(format!(
+            "ulimit -n 20; exec {program} run tutorials/web-database --jobs 1"
+        ))
+        .output()
+        .unwrap();
+    let text = assert_code(&output, 3);
+    assert!(
+        text.contains("Too many open files") && text.contains("ulimit -n"),
+        "{text}"
+    );
+}
+
+#[test]
+fn json_lines_end_with_a_summary_that_counts() {
+    let output = netproof()
+        .args([
+            "run",
+            "tutorials/web-database",
+            "tutorials/veth-pair",
+            "--format",
+            "json",
+        ])
+        .output()
+        .unwrap();
+    assert_code(&output, 0);
+    let events = json_lines(&output);
+    assert!(events.iter().all(|event| event["event"].is_string()));
+    let of = |kind: &str| events.iter().filter(|event| event["event"] == kind).count();
+    let summary = events.last().unwrap();
+    assert_eq!(summary["event"], "summary");
+    let keys: Vec<&String> = summary.as_object().unwrap().keys().collect();
+    let wanted = [
+        "error",
+        "event",
+        "expectations",
+        "fail",
+        "pass",
+        "scenarios",
+        "skipped",
+        "steps",
+        "unsupported",
+        "wall_ms",
+        "xfail",
+        "xpass",
+    ];
+    assert_eq!(keys, wanted);
+    assert_eq!(
+        (&summary["scenarios"], &summary["pass"]),
+        (&2.into(), &2.into())
+    );
+    assert_eq!(summary["expectations"], of("expectation") + of("snapshot"));
+    for probe in events.iter().filter(|event| event["event"] == "probe") {
+        for key in [
+            "scenario", "step", "from", "to", "fate", "after", "by", "cause", "attempts", "ms",
+        ] {
+            assert!(probe.get(key).is_some(), "{key} is missing in {probe}");
+        }
+        assert!(probe["attempts"].as_u64() >= Some(1));
+    }
+}
+
+#[test]
+fn a_reader_that_leaves_is_no_panic() {
+    let mut child = netproof()
+        .args(["run", "tutorials/veth-pair", "--format", "json"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(
+        output.status.code(),
+        Some(0),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+}
+
+#[test]
+fn a_list_names_every_carried_scenario() {
+    let output = netproof().arg("list").output().unwrap();
+    let text = assert_code(&output, 0);
+    let mut files = 0;
+    for entry in
+        fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios/tutorials")).unwrap()
+    {
+        let name = format!(
+            "tutorials/{}",
+            entry.unwrap().path().file_stem().unwrap().display()
+        );
+        assert!(
+            text.lines()
+                .any(|line| line.split_whitespace().next() == Some(&name)),
+            "{name}"
+        );
+        files += 1;
+    }
+    assert_eq!(text.lines().count(), files);
+}
