@@ -183,9 +183,9 @@ impl Printer {
         };
         let progress = ProgressBar::with_draw_target(Some(scenarios as u64), target);
         if let Ok(style) =
-            ProgressStyle::with_template("{pos:>6}/{len} [{elapsed}] {wide_bar} {msg}")
+            ProgressStyle::with_template("{pos:>6}/{len} [{elapsed}] [{bar:24}] {msg}")
         {
-            progress.set_style(style);
+            progress.set_style(style.progress_chars("=> "));
         }
         Self {
             format: args.format,

@@ -136,7 +136,7 @@ impl Observer {
                 }
             } else if !parked {
                 break;
-            } else if !world.wait_for_change(deadline)? {
+            } else if !world.watch_for_change(deadline)? {
                 rest.doubt = Some("a neighbour was neither found nor given up".to_owned());
                 break;
             }

@@ -94,7 +94,10 @@ pub fn become_world() -> ExitStatus {
             Some(error.cure()),
         );
     }
-    keep_to_one_processor(request.processor);
+    if let Err(errno) = keep_to_one_processor(request.processor) {
+        let message = format!("cannot keep to one processor: {}", errno.desc());
+        return fail(&request.scenario, Blame::Machine, &message, None);
+    }
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_io()
         .build();
@@ -123,23 +126,16 @@ fn fail(scenario: &str, blame: Blame, message: &str, help: Option<&str>) -> Exit
     }
 }
 
-/// Keeps the process to one processor, which the proof by fences needs.
-fn keep_to_one_processor(turn: usize) {
+/// Keeps the process to one of the processors that it may use, which the proof by fences needs.
+fn keep_to_one_processor(turn: usize) -> Result<(), nix::errno::Errno> {
     let own = Pid::from_raw(0);
-    let Ok(allowed) = sched_getaffinity(own) else {
-        return;
-    };
+    let allowed = sched_getaffinity(own)?;
     let processors: Vec<usize> = (0..CpuSet::count())
         .filter(|at| allowed.is_set(*at).unwrap_or(false))
         .collect();
-    let Some(processor) = processors.get(turn % processors.len().max(1)) else {
-        return;
-    };
     let mut one = CpuSet::new();
-    if one.set(*processor).is_ok() {
-        // It is one of those that the process runs on already, so it cannot be refused.
-        let _ = sched_setaffinity(own, &one);
-    }
+    one.set(processors[turn % processors.len()])?;
+    sched_setaffinity(own, &one)
 }
 
 fn send(event: &Event) -> io::Result<()> {

@@ -154,11 +154,6 @@ impl World {
     ///
     /// The kernel's refusal to wait.
     pub fn wait_for_change(&self, deadline: Instant) -> Result<bool, KernelError> {
-        let nodes: Vec<_> = self.nodes().collect();
-        let mut fds: Vec<PollFd<'_>> = nodes
-            .iter()
-            .map(|node| PollFd::new(node.monitor().as_fd(), PollFlags::POLLIN))
-            .collect();
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
             if left.is_zero() {
@@ -166,14 +161,41 @@ impl World {
             }
             // Rounded up: a wait of 0 ms would spin through the last millisecond.
             let left = left + Duration::from_millis(1);
-            match poll(
-                &mut fds,
-                PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX),
-            ) {
-                Ok(0) | Err(Errno::EINTR) => {}
-                Ok(_) => return Ok(true),
-                Err(errno) => return Err(errno.into()),
+            if self.poll_changes(PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX))? {
+                return Ok(true);
             }
+        }
+    }
+
+    /// Waits as [`wait_for_change`](Self::wait_for_change) does, but keeps the processor awake.
+    ///
+    /// The timers of an idle processor may be run by another one (kernel/time/timer_migration.c),
+    /// and what they send then waits in that one's backlog, where nothing of ours passes. So where
+    /// the change is a timer's, as with a neighbour that is given up, the processor must not idle;
+    /// others who want it get it.
+    ///
+    /// # Errors
+    ///
+    /// The kernel's refusal to look.
+    pub fn watch_for_change(&self, deadline: Instant) -> Result<bool, KernelError> {
+        while Instant::now() < deadline {
+            if self.poll_changes(PollTimeout::ZERO)? {
+                return Ok(true);
+            }
+            std::thread::yield_now();
+        }
+        Ok(false)
+    }
+
+    fn poll_changes(&self, timeout: PollTimeout) -> Result<bool, KernelError> {
+        let mut fds: Vec<PollFd<'_>> = self
+            .nodes()
+            .map(|node| PollFd::new(node.monitor().as_fd(), PollFlags::POLLIN))
+            .collect();
+        match poll(&mut fds, timeout) {
+            Ok(ready) => Ok(ready > 0),
+            Err(Errno::EINTR) => Ok(false),
+            Err(errno) => Err(errno.into()),
         }
     }
 }
