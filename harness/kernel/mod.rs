@@ -8,6 +8,7 @@ mod mac;
 mod nft;
 pub mod route;
 pub mod sysctl;
+pub mod wait;
 
 pub use error::KernelError;
 pub use mac::Mac;

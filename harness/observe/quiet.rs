@@ -18,12 +18,11 @@ use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use super::frame::{Arp, Content, Direction, Frame, read};
 use super::{ObserveError, Observer};
-use crate::kernel::backlog;
 use crate::kernel::route::{Change, LinkKind, NeighbourState};
+use crate::kernel::{backlog, wait};
 use crate::scenario::NodeName;
 use crate::world::{Port, Topology, World};
 
@@ -215,26 +214,8 @@ impl Observer {
     }
 
     fn wait_for_frame(&self, deadline: Instant) -> Result<bool, ObserveError> {
-        let mut fds: Vec<PollFd<'_>> = self
-            .taps
-            .values()
-            .map(|tap| PollFd::new(tap.as_fd(), PollFlags::POLLIN))
-            .collect();
-        loop {
-            let left = deadline.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                return Ok(false);
-            }
-            let left = left + Duration::from_millis(1);
-            match poll(
-                &mut fds,
-                PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX),
-            ) {
-                Ok(0) | Err(Errno::EINTR) => {}
-                Ok(_) => return Ok(true),
-                Err(errno) => return Err(ObserveError::Kernel(errno.into())),
-            }
-        }
+        let taps = self.taps.values().map(|tap| tap.as_fd());
+        wait::until_readable(taps, deadline).map_err(|errno| ObserveError::Kernel(errno.into()))
     }
 
     /// Tells whether a packet waits for a neighbour that the kernel is still asking for, in a node

@@ -11,9 +11,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+
+use crate::kernel::wait;
 
 /// The first argument of a process that is to become a world.
 pub const WORLD_ARGUMENT: &str = "__netproof-world";
@@ -200,29 +200,12 @@ impl WorldProcess {
 
     /// Waits until a pipe has something to say; tells whether one did in time.
     fn wait(&self) -> io::Result<bool> {
-        let mut fds: Vec<PollFd<'_>> = [
-            self.events.as_ref().map(AsFd::as_fd),
-            self.errors.as_ref().map(AsFd::as_fd),
-        ]
-        .into_iter()
-        .flatten()
-        .map(|fd| PollFd::new(fd, PollFlags::POLLIN))
-        .collect();
-        loop {
-            let left = self.deadline.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                return Ok(false);
-            }
-            let left = left + Duration::from_millis(1);
-            match poll(
-                &mut fds,
-                PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX),
-            ) {
-                Ok(0) | Err(Errno::EINTR) => {}
-                Ok(_) => return Ok(true),
-                Err(errno) => return Err(errno.into()),
-            }
-        }
+        let (events, errors) = (self.events.as_ref(), self.errors.as_ref());
+        let pipes = events
+            .map(AsFd::as_fd)
+            .into_iter()
+            .chain(errors.map(AsFd::as_fd));
+        Ok(wait::until_readable(pipes, self.deadline)?)
     }
 
     /// Returns what the world wrote to standard error.

@@ -5,17 +5,16 @@
 //! (net/core/link_watch.c), some milliseconds later, or a second. What has to come is known from
 //! both ends, and that it came is a notification; so nothing here sleeps or guesses.
 
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use super::World;
 use super::baseline::{NEIGHBOUR_PROBES, NEIGHBOUR_RETRANS_MS};
 use super::topology::Topology;
-use crate::kernel::KernelError;
 use crate::kernel::route::{Link, LinkKind, OperState, PortState};
+use crate::kernel::{KernelError, wait};
 use crate::scenario::NodeName;
 
 /// How long links may take to settle before that is an error. The kernel needs 3 to 48 ms; a
@@ -154,17 +153,7 @@ impl World {
     ///
     /// The kernel's refusal to wait.
     pub fn wait_for_change(&self, deadline: Instant) -> Result<bool, KernelError> {
-        loop {
-            let left = deadline.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                return Ok(false);
-            }
-            // Rounded up: a wait of 0 ms would spin through the last millisecond.
-            let left = left + Duration::from_millis(1);
-            if self.poll_changes(PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX))? {
-                return Ok(true);
-            }
-        }
+        Ok(wait::until_readable(self.monitors(), deadline)?)
     }
 
     /// Waits as [`wait_for_change`](Self::wait_for_change) does, but keeps the processor awake.
@@ -179,7 +168,7 @@ impl World {
     /// The kernel's refusal to look.
     pub fn watch_for_change(&self, deadline: Instant) -> Result<bool, KernelError> {
         while Instant::now() < deadline {
-            if self.poll_changes(PollTimeout::ZERO)? {
+            if wait::is_readable(self.monitors())? {
                 return Ok(true);
             }
             std::thread::yield_now();
@@ -187,15 +176,7 @@ impl World {
         Ok(false)
     }
 
-    fn poll_changes(&self, timeout: PollTimeout) -> Result<bool, KernelError> {
-        let mut fds: Vec<PollFd<'_>> = self
-            .nodes()
-            .map(|node| PollFd::new(node.monitor().as_fd(), PollFlags::POLLIN))
-            .collect();
-        match poll(&mut fds, timeout) {
-            Ok(ready) => Ok(ready > 0),
-            Err(Errno::EINTR) => Ok(false),
-            Err(errno) => Err(errno.into()),
-        }
+    fn monitors(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
+        self.nodes().map(|node| node.monitor().as_fd())
     }
 }

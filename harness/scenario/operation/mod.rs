@@ -1,0 +1,195 @@
+//! Level-1 operations: each is one `ip`, `iptables` or `sysctl` command.
+//!
+//! The table below is the one list of verbs: a row gives the key in the file, the type of its
+//! arguments and what it stands for. The types, in `arguments`, say which nodes they name and which
+//! command they are.
+
+mod arguments;
+mod setting;
+
+use std::fmt;
+
+use serde::de::{self, MapAccess, Visitor};
+use serde::ser::SerializeMap;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+pub use arguments::{
+    Address, Arguments, Bridge, Delete, Down, HOST, Listen, Masquerade, Master, Mention, Move,
+    Netns, Nomaster, Route, Sysctl, Up, Veth,
+};
+pub use setting::{SysctlKey, SysctlValue};
+
+use super::value::{Located, Span};
+
+/// Makes the enum of operations, its list of keys, and the two directions of serde from one table.
+macro_rules! verbs {
+    ($($(#[$doc:meta])* $key:literal => $variant:ident,)+) => {
+        /// One change to the network.
+        #[derive(Debug, Clone, PartialEq, Eq)]
+        pub enum Operation {
+            $($(#[$doc])* $variant($variant),)+
+        }
+
+        impl Operation {
+            /// The keys that stand for an operation in a scenario, in the order of the reference.
+            pub const VERBS: &'static [&'static str] = &[$($key),+];
+
+            /// Returns the key that stands for the operation in a scenario.
+            pub fn verb(&self) -> &'static str {
+                match self { $(Self::$variant(_) => $key,)+ }
+            }
+
+            fn arguments(&self) -> &dyn Arguments {
+                match self { $(Self::$variant(arguments) => arguments,)+ }
+            }
+
+            fn next_value<'de, A: MapAccess<'de>>(key: &str, map: &mut A) -> Result<Option<Self>, A::Error> {
+                match key {
+                    $($key => map.next_value().map(|arguments| Some(Self::$variant(arguments))),)+
+                    _ => Ok(None),
+                }
+            }
+
+            fn serialize_entry<M: SerializeMap>(&self, map: &mut M) -> Result<(), M::Error> {
+                match self { $(Self::$variant(arguments) => map.serialize_entry($key, arguments),)+ }
+            }
+        }
+
+        /// Every key of an item under `do`.
+        const ITEM_KEYS: &[&str] = &[$($key,)+ FAILS];
+    };
+}
+
+/// The key that says that an operation is refused, and why.
+const FAILS: &str = "fails";
+
+verbs! {
+    /// Makes or deletes a node: `ip netns`.
+    "netns" => Netns,
+    /// Makes a veth pair: `ip link add … type veth`.
+    "veth" => Veth,
+    /// Makes a bridge: `ip link add … type bridge`.
+    "bridge" => Bridge,
+    /// Sets an interface up.
+    "up" => Up,
+    /// Sets an interface down.
+    "down" => Down,
+    /// Moves an interface to another node.
+    "move" => Move,
+    /// Makes an interface a port of a bridge.
+    "master" => Master,
+    /// Releases a port from its bridge.
+    "nomaster" => Nomaster,
+    /// Deletes an interface.
+    "delete" => Delete,
+    /// Adds or deletes an address.
+    "address" => Address,
+    /// Adds or deletes a route.
+    "route" => Route,
+    /// Changes a network setting.
+    "sysctl" => Sysctl,
+    /// Translates the source of packets that leave.
+    "masquerade" => Masquerade,
+    /// Runs a server in a node.
+    "listen" => Listen,
+}
+
+impl Operation {
+    /// Calls `visit` for each node that the operation names.
+    pub fn mentions<'a>(&'a self, visit: &mut dyn FnMut(Mention<'a>)) {
+        self.arguments().mentions(visit);
+    }
+
+    /// Returns the command that does the same, as one would type it in the node `host`.
+    ///
+    /// ```
+    /// # use netproof::scenario::{Located, Operation, Up};
+    /// let up = Operation::Up(Up(Located::nowhere("web/lo".parse()?)));
+    /// assert_eq!(up.command(), "ip -n web link set lo up");
+    /// # Ok::<(), netproof::scenario::ValueError>(())
+    /// ```
+    pub fn command(&self) -> String {
+        self.arguments().command()
+    }
+}
+
+/// One item under `do` or `given`: an operation, and whether the kernel is to refuse it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Item {
+    /// The operation.
+    pub operation: Operation,
+    /// The reason with which it has to fail: the kernel's own sentence, or that of its error
+    /// number as in errno(3), such as `No such device`.
+    pub fails: Option<Located<String>>,
+    /// Where the verb stands.
+    pub span: Span,
+}
+
+impl<'de> Deserialize<'de> for Item {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct ItemVisitor;
+
+        impl<'de> Visitor<'de> for ItemVisitor {
+            type Value = Item;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an operation, for example `up: web/lo`")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Item, A::Error> {
+                let mut found: Option<(Operation, Span)> = None;
+                let mut fails = None;
+                while let Some(key) = map.next_key::<Located<String>>()? {
+                    if key.as_str() == FAILS {
+                        fails = Some(map.next_value()?);
+                        continue;
+                    }
+                    if let Some((first, _)) = &found
+                        && Operation::VERBS.contains(&key.as_str())
+                    {
+                        return Err(de::Error::custom(
+                            super::ValueError::new(
+                                "two-operations",
+                                format!("`{key}` stands in one item with `{}`", first.verb()),
+                                "begin a new item: one `-` for each operation",
+                            )
+                            .pack_at(key.span),
+                        ));
+                    }
+                    match Operation::next_value(&key, &mut map)? {
+                        Some(operation) => found = Some((operation, key.span)),
+                        None => return Err(de::Error::unknown_field(&key, ITEM_KEYS)),
+                    }
+                }
+                let Some((operation, span)) = found else {
+                    return Err(de::Error::custom(
+                        super::ValueError::new(
+                            "no-operation",
+                            "the item names no operation",
+                            format!("write one of: {}", Operation::VERBS.join(", ")),
+                        )
+                        .pack(),
+                    ));
+                };
+                Ok(Item {
+                    operation,
+                    fails,
+                    span,
+                })
+            }
+        }
+
+        deserializer.deserialize_map(ItemVisitor)
+    }
+}
+
+impl Serialize for Item {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        self.operation.serialize_entry(&mut map)?;
+        if let Some(fails) = &self.fails {
+            map.serialize_entry(FAILS, fails)?;
+        }
+        map.end()
+    }
+}
