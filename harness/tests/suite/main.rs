@@ -1,3 +1,4 @@
 //! Everything that is tested from outside the library, apart from the scenarios.
 
 mod invalid;
+mod readme;
