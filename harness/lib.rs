@@ -24,8 +24,8 @@
 //! let scenario = parse("lo.yaml", text)?;
 //! assert_eq!(scenario.steps[0].operations[0].operation.command(), "ip -n web link set lo up");
 //!
-//! let problems = parse("lo.yaml", &text.replace("web/lo", "web/loopback-device")).unwrap_err();
-//! assert_eq!(problems.problems()[0].id, "name-too-long");
+//! let problems = parse("lo.yaml", &text.replace("web/lo", "wbe/lo")).unwrap_err();
+//! assert_eq!(problems.problems()[0].id, "undeclared-node");
 //! # Ok::<(), netproof::scenario::Diagnostics>(())
 //! ```
 //!
