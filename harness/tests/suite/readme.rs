@@ -515,3 +515,32 @@ fn only_times_are_normalised(#[case] text: &str, #[case] normalised: &str) {
 fn dots_stand_for_any_lines(#[case] shown: &[&str], #[case] is: bool) {
     assert_eq!(is_shown(shown, &["a", "b"]), is);
 }
+
+/// Every number that a document gives as a limit stands in the program's own refusal.
+#[rstest]
+#[case::operations(1001, "more than 1000 operations")]
+#[case::values(5000, "more than 10000 values")]
+fn a_limit_is_the_number_that_the_documents_give(#[case] items: usize, #[case] limit: &str) {
+    let text = scenario_of(&"- up: web/lo\n".repeat(items));
+    let problems = parse("x.yaml", &text).unwrap_err();
+    assert!(
+        problems.problems()[0].message.ends_with(limit),
+        "{problems}"
+    );
+    assert!(read("docs/diagnostics.md").contains(&format!("| {limit} |")));
+}
+
+#[test]
+fn the_documents_name_what_is_hidden_as_the_program_does() {
+    let deadline = netproof::world::Launch::default().deadline.as_secs();
+    for document in ["ARCHITECTURE.md", "CONTRIBUTING.md"] {
+        let text = read(document);
+        assert!(text.contains(&format!("`{}`", netproof::world::WORLD_ARGUMENT)));
+        assert!(text.contains("run --hostile-baseline`"));
+    }
+    assert!(read("ARCHITECTURE.md").contains(&format!("outlives {deadline} seconds")));
+    assert!(read("docs/format.md").contains("at most 1 MiB"));
+    assert_eq!(netproof::scenario::SIZE_MAX, 1 << 20);
+    let (_, code) = netproof("run --hostile-baseline tutorials/gateway");
+    assert_eq!(code, 0);
+}
