@@ -4,4 +4,6 @@
 
 mod cli;
 mod invalid;
+mod layers;
+mod readme;
 mod runner;
