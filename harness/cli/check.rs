@@ -8,7 +8,11 @@ use super::{Exit, Selection};
 pub(super) fn check(selection: &Selection) -> Exit {
     match select(&selection.scenarios) {
         Ok(selected) => {
-            print(&format!("{} scenarios are right\n", selected.len()));
+            let count = selected.len();
+            print(&match count {
+                1 => "1 scenario is right\n".to_owned(),
+                _ => format!("{count} scenarios are right\n"),
+            });
             Exit::Pass
         }
         Err(exit) => exit,

@@ -61,8 +61,8 @@ struct RunArgs {
     /// Runs everything so many times, and counts every run.
     #[arg(long, value_name = "N", default_value_t = NonZeroUsize::MIN)]
     repeat: NonZeroUsize,
-    /// Where the snapshots of scenario files are; by default `snapshots` beside the folder
-    /// `scenarios` that the file is in, or beside the file.
+    /// Where the recorded snapshots are; by default `snapshots` beside the folder `scenarios`
+    /// that a scenario's file is in, or beside the file.
     #[arg(long, value_name = "DIR")]
     snapshots: Option<PathBuf>,
     /// Records what is observed as the snapshots of scenario files, in place of comparing.

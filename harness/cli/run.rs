@@ -93,7 +93,7 @@ fn snapshot_folders(args: &RunArgs, selected: &[Selected]) -> BTreeMap<String, P
         .collect()
 }
 
-/// Hears all scenarios out; tells whether one could not be run at all.
+/// Hears all scenarios out; tells whether snapshots could not be recorded.
 fn collect(
     args: &RunArgs,
     receiver: Receiver<Told>,
@@ -128,18 +128,25 @@ fn recorded(folder: Option<&Path>, name: &str) -> Option<String> {
     }
 }
 
-/// Writes the facts of a scenario that passed as its snapshots, in the form that insta reads.
+/// Writes the facts of a scenario that passed as its snapshots, in the form that insta reads, and
+/// takes away those of steps that it no longer has; tells whether that could be done.
 fn record(outcome: &Outcome, folder: &Path) -> bool {
-    let write = || -> std::io::Result<()> {
-        fs::create_dir_all(folder)?;
-        for taken in &outcome.facts {
-            let text = format!("---\nsource: netproof run --accept\n---\n{}", taken.text);
-            fs::write(folder.join(format!("{}.snap", taken.name)), text)?;
+    let name = &outcome.scenario;
+    if outcome.verdict != Verdict::Pass {
+        print_error(&format!(
+            "note: {name} did not pass, so its snapshots stay as they were\n"
+        ));
+        return true;
+    }
+    match write_snapshots(outcome, folder) {
+        Ok(()) => {
+            let count = outcome.facts.len();
+            print_error(&format!(
+                "note: recorded {count} of {name} in {}\n",
+                folder.display()
+            ));
+            true
         }
-        Ok(())
-    };
-    match write() {
-        Ok(()) => true,
         Err(error) => {
             print_error(&format!(
                 "error: cannot record in {}: {error}\n",
@@ -150,9 +157,39 @@ fn record(outcome: &Outcome, folder: &Path) -> bool {
     }
 }
 
+fn write_snapshots(outcome: &Outcome, folder: &Path) -> std::io::Result<()> {
+    fs::create_dir_all(folder)?;
+    for taken in &outcome.facts {
+        let text = format!("---\nsource: netproof run --accept\n---\n{}", taken.text);
+        fs::write(folder.join(format!("{}.snap", taken.name)), text)?;
+    }
+    let stem = format!("{}__", outcome.scenario.replace('/', "__"));
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        let file = path
+            .file_name()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned();
+        let Some(name) = file.strip_suffix(".snap") else {
+            continue;
+        };
+        let of_a_step = name
+            .strip_prefix(&stem)
+            .is_some_and(|step| step.parse::<usize>().is_ok());
+        if of_a_step && outcome.facts.iter().all(|taken| taken.name != name) {
+            fs::remove_file(&path)?;
+        }
+    }
+    Ok(())
+}
+
 fn exit_of(totals: &Totals, broken: bool) -> Exit {
-    if broken || totals.blamed(Blame::Netproof) > 0 {
+    if totals.blamed(Blame::Netproof) > 0 {
         Exit::Bug
+    } else if broken {
+        // Where snapshots are to be written is the user's choice.
+        Exit::Usage
     } else if totals.blamed(Blame::Machine) > 0 {
         Exit::Machine
     } else if [Verdict::Fail, Verdict::Error, Verdict::Xpass]

@@ -23,7 +23,7 @@ pub(super) fn select(arguments: &[PathBuf]) -> Result<Vec<Selected>, Exit> {
     let mut selected: Vec<Selected> = Vec::new();
     let mut complain = |text: &str| {
         wrong = true;
-        print_error(text);
+        print_error(&format!("{}\n", text.trim_end_matches('\n')));
     };
     if arguments.is_empty() {
         carried::scenarios()

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Verdict;
 use crate::observe::{Fate, Record, Sighting as Seen};
-use crate::scenario::{Expectation, ExpectedFate, ExpectedReply, Leg, Located, Place, Sighting};
+use crate::scenario::{Expectation, ExpectedFate, Leg, LinkRef, Located, Place, Sighting};
 
 /// One point in which what was observed is not what was expected.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -26,15 +26,24 @@ pub struct Judgement {
     pub mismatches: Vec<Mismatch>,
 }
 
-/// Judges an expectation by the record of its probe.
-pub fn judge(expectation: &Expectation, record: &Record) -> Judgement {
+/// Judges an expectation by the record of its probe. `exists` tells whether the world has an
+/// interface: that nothing was seen on one that is not there proves nothing.
+pub fn judge(
+    expectation: &Expectation,
+    record: &Record,
+    exists: &dyn Fn(&LinkRef) -> bool,
+) -> Judgement {
     let mut points = Points::default();
     points.fate(&expectation.fate, &record.fate);
     for sighting in &expectation.seen {
         points.seen(sighting, &record.sightings);
     }
     for sighting in &expectation.not_seen {
-        points.not_seen(sighting, &record.sightings);
+        if exists(&sighting.on) {
+            points.not_seen(sighting, &record.sightings);
+        } else {
+            points.differ("not-seen", describe_sighting(sighting), "no such interface");
+        }
     }
     let verdict = match (&record.fate, points.mismatches.is_empty()) {
         (Fate::Inconclusive { .. }, _) => Verdict::Error,
@@ -156,13 +165,20 @@ fn matches(expected: &Sighting, seen: &Seen) -> bool {
 
 fn describe(expected: &ExpectedFate) -> String {
     match expected {
-        ExpectedFate::Reply(Located {
-            value: ExpectedReply { ttl, .. },
-            ..
-        }) => match ttl {
-            Some(ttl) => format!("reply ttl {ttl}"),
-            None => "reply".to_owned(),
-        },
+        ExpectedFate::Reply(reply) => {
+            let mut text = "reply".to_owned();
+            let details = [
+                ("ttl", reply.ttl.as_ref().map(ToString::to_string)),
+                ("source", reply.source.as_ref().map(ToString::to_string)),
+                ("by", reply.by.as_ref().map(ToString::to_string)),
+            ];
+            for (what, detail) in details {
+                if let Some(detail) = detail {
+                    text += &format!(" {what} {detail}");
+                }
+            }
+            text
+        }
         ExpectedFate::Rejected(rejected) => format!("rejected {} by {}", rejected.how, rejected.by),
         ExpectedFate::Lost(lost) => match lost.leg.as_ref().map(|leg| leg.value) {
             Some(Leg::Reply) => format!("reply lost after {}", lost.after),
@@ -270,8 +286,11 @@ mod tests {
     #[case::seen_reply(r#""reply": {}, "seen": [{"on": "host/enp0s1", "leg": "reply"}]"#, &["seen"])]
     #[case::not_seen(r#""reply": {}, "not-seen": [{"on": "host/enp0s1"}]"#, &["not-seen"])]
     #[case::not_seen_else(r#""reply": {}, "not-seen": [{"on": "host/app_br"}]"#, &[])]
+    #[case::not_there(r#""reply": {}, "not-seen": [{"on": "host/eth9"}]"#, &["not-seen"])]
     fn every_point_that_differs_is_named(#[case] rest: &str, #[case] points: &[&str]) {
-        let judgement = judge(&expectation(rest), &record());
+        let judgement = judge(&expectation(rest), &record(), &|link| {
+            link.ifname.as_str() != "eth9"
+        });
         let named: Vec<&str> = judgement
             .mismatches
             .iter()
@@ -287,7 +306,7 @@ mod tests {
             fate: Fate::Inconclusive { why: "x".into() },
             ..record()
         };
-        let judgement = judge(&expectation(r#""reply": {}"#), &record);
+        let judgement = judge(&expectation(r#""reply": {}"#), &record, &|_| true);
         assert_eq!(judgement.verdict, Verdict::Error);
     }
 }

@@ -33,6 +33,7 @@ fn styled(text: &str, style: Style) -> String {
 #[derive(Debug, Default)]
 pub struct Human {
     scenarios: BTreeMap<String, Told>,
+    snapshots: usize,
     probes: usize,
     attempts: usize,
 }
@@ -76,6 +77,9 @@ impl Human {
 
     /// Takes an event and returns the text that is to be printed now, with ANSI styles.
     pub fn take(&mut self, event: &Event) -> String {
+        if let Event::Snapshot { .. } = event {
+            self.snapshots += 1;
+        }
         match event {
             Event::Step {
                 scenario,
@@ -148,7 +152,7 @@ impl Human {
                 let told = self.told(scenario);
                 told.step = format!("snapshot of step {step}");
                 told.step_told = false;
-                told.paragraph(&format!("snapshots/{name}.snap"));
+                told.paragraph(&format!("snapshot {name}"));
                 told.detail("differs", difference.as_deref().unwrap_or_default());
             }
             Event::Failure {
@@ -245,14 +249,18 @@ impl Human {
             .map(|(verdict, count)| styled(&format!("{count} {verdict}"), style(verdict)))
             .collect();
         format!(
-            "{}\n{} [{:>8.3}s] {scenarios} scenarios: {}\n{:20} {steps} steps, {expectations} expectations, {} probes in {} attempts\n",
+            "{}\n{} [{:>8.3}s] {}: {}\n{:20} {}, {}, {}, {} in {}\n",
             "-".repeat(12),
             styled("     Summary", BOLD),
             wall_ms / 1e3,
+            counted(*scenarios, "scenario"),
             counts.join(", "),
             "",
-            self.probes,
-            self.attempts,
+            counted(*steps, "step"),
+            counted(*expectations, "expectation"),
+            counted(self.snapshots, "snapshot"),
+            counted(self.probes, "probe"),
+            counted(self.attempts, "attempt"),
         )
     }
 }
@@ -291,4 +299,9 @@ fn scenario_text(scenario: &str, verdict: Verdict, ms: f64, details: &str) -> St
     } else {
         format!("{head}{}\n", details.trim_end_matches('\n'))
     }
+}
+
+/// `1 step`, `2 steps`.
+fn counted(count: usize, what: &str) -> String {
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }

@@ -8,14 +8,14 @@ use nix::unistd::Pid;
 use super::event::{Blame, Event};
 use super::request::Request;
 use crate::implement::{Implementation, Native, OperationError};
-use crate::judge::{Verdict, judge, judge_operation};
+use crate::judge::{Judgement, Mismatch, Verdict, judge, judge_operation};
 use crate::observe::facts::{self, Facts};
-use crate::observe::{ObserveError, Observer};
+use crate::observe::{ObserveError, Observer, Record};
 use crate::scenario::{
     Expectation, FactKind, Item, LinkRef, Netns, Operation, Scenario, Step, parse,
 };
 use crate::world::{
-    SettleError, Topology, World, WorldError, exhaustion_cure, isolate, read_request,
+    PINS, SettleError, Topology, World, WorldError, exhaustion_cure, isolate, read_request,
 };
 
 /// How a world's process ends.
@@ -120,9 +120,9 @@ fn fail(scenario: &str, blame: Blame, message: &str, help: Option<&str>) -> Exit
         message: message.to_owned(),
         help: help.map(str::to_owned),
     };
-    match send(&failure) {
-        Ok(()) => ExitStatus::NoWorld,
-        Err(_) => ExitStatus::Unheard,
+    match (send(&failure), blame) {
+        (Ok(()), Blame::Machine) => ExitStatus::NoWorld,
+        _ => ExitStatus::Unheard,
     }
 }
 
@@ -237,7 +237,10 @@ impl Conductor<'_> {
             implementation: self.implementation.name().to_owned(),
             tier: request.tier,
             kernel: kernel.trim_end().to_owned(),
-            pinned: world.nodes().map(|node| node.pinned().written).sum(),
+            pinned: PINS
+                .iter()
+                .map(|pin| (pin.path.to_owned(), pin.value.to_owned()))
+                .collect(),
             absent,
         })?)
     }
@@ -297,29 +300,48 @@ impl Conductor<'_> {
         number: usize,
         expectation: &Expectation,
     ) -> Result<(), Stop> {
-        let record = self
+        let observed = self
             .observer
             .probe(world, topology, &expectation.probe)
-            .await?;
-        send(&Event::probe(
-            self.scenario,
-            self.step,
-            &expectation.probe,
-            &record,
-        ))?;
-        let judgement = judge(expectation, &record);
-        let mut path: Vec<LinkRef> = Vec::new();
-        for sighting in &record.sightings {
-            if !path.contains(&sighting.on) {
-                path.push(sighting.on.clone());
+            .await;
+        let (judgement, observed, path) = match observed {
+            Ok(record) => {
+                send(&Event::probe(
+                    self.scenario,
+                    self.step,
+                    &expectation.probe,
+                    &record,
+                ))?;
+                let exists = |link: &LinkRef| {
+                    topology
+                        .link_named(&link.node, link.ifname.as_str())
+                        .is_some()
+                };
+                let judgement = judge(expectation, &record, &exists);
+                (judgement, record.fate.to_string(), way(&record))
             }
-        }
+            // The scenario asks for what its operations have not made.
+            Err(error @ (ObserveError::NoSuchLink(_) | ObserveError::NoSuchNode(_))) => {
+                let seen = error.to_string();
+                let mismatch = Mismatch {
+                    what: "from".to_owned(),
+                    expected: expectation.probe.to_string(),
+                    seen: seen.clone(),
+                };
+                let judgement = Judgement {
+                    verdict: Verdict::Fail,
+                    mismatches: vec![mismatch],
+                };
+                (judgement, seen, Vec::new())
+            }
+            Err(error) => return Err(error.into()),
+        };
         Ok(send(&Event::Expectation {
             scenario: self.scenario.to_owned(),
             step: self.step,
             expectation: number,
             probe: expectation.probe.to_string(),
-            observed: record.fate.to_string(),
+            observed,
             verdict: judgement.verdict,
             mismatches: judgement.mismatches,
             path,
@@ -364,4 +386,15 @@ impl Conductor<'_> {
             text: sections.join("\n"),
         })?)
     }
+}
+
+/// The interfaces that a probe was seen on, each once, in order.
+fn way(record: &Record) -> Vec<LinkRef> {
+    let mut way: Vec<LinkRef> = Vec::new();
+    for sighting in &record.sightings {
+        if !way.contains(&sighting.on) {
+            way.push(sighting.on.clone());
+        }
+    }
+    way
 }

@@ -1,6 +1,8 @@
 //! What happens in a run, as it happens: one JSON object a line, between the world and its starter
 //! as well as to whoever reads `--format json`.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use crate::judge::{Mismatch, Verdict};
@@ -33,8 +35,8 @@ pub enum Event {
         tier: Tier,
         /// The kernel's release.
         kernel: String,
-        /// How many settings were pinned, in all nodes.
-        pinned: usize,
+        /// The settings that every node starts with; `*` stands for each of its interfaces.
+        pinned: BTreeMap<String, String>,
         /// Settings that this kernel does not have.
         absent: Vec<String>,
     },
@@ -177,7 +179,7 @@ pub enum Event {
         scenarios: usize,
         /// How many steps were begun.
         steps: usize,
-        /// How many expectations and snapshots were judged.
+        /// How many expectations were judged.
         expectations: usize,
         /// Scenarios that passed.
         pass: usize,

@@ -26,8 +26,10 @@ pub struct Outcome {
     pub blame: Option<Blame>,
     /// How many steps were begun, without what is given.
     pub steps: usize,
-    /// How many expectations and snapshots were judged.
+    /// How many expectations were judged.
     pub expectations: usize,
+    /// How many snapshots were judged.
+    pub snapshots: usize,
     /// The facts that were taken, in order.
     pub facts: Vec<FactsTaken>,
     /// How long it took until everything was told, in milliseconds.
@@ -43,6 +45,7 @@ impl Outcome {
             blame: None,
             steps: 0,
             expectations: 0,
+            snapshots: 0,
             facts: Vec::new(),
             ms: 0.0,
             ended: false,
@@ -62,8 +65,12 @@ impl Outcome {
         match event {
             Event::Step { step, .. } if *step > 0 => self.steps += 1,
             Event::Operation { verdict, .. } => self.add(*verdict),
-            Event::Expectation { verdict, .. } | Event::Snapshot { verdict, .. } => {
+            Event::Expectation { verdict, .. } => {
                 self.expectations += 1;
+                self.add(*verdict);
+            }
+            Event::Snapshot { verdict, .. } => {
+                self.snapshots += 1;
                 self.add(*verdict);
             }
             Event::Facts {
@@ -95,7 +102,10 @@ impl Outcome {
                 Comparison::Same => (Verdict::Pass, None),
                 Comparison::Missing => (
                     Verdict::Fail,
-                    Some("there is no recorded snapshot of this name".to_owned()),
+                    Some(
+                        "there is no recorded snapshot; `netproof run FILE --accept` records it"
+                            .to_owned(),
+                    ),
                 ),
                 Comparison::Different { diff } => (Verdict::Fail, Some(diff)),
             };

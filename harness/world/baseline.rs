@@ -101,14 +101,14 @@ pub struct Pinned {
     pub absent: Vec<&'static str>,
 }
 
-/// Writes every pin in the calling thread's network namespace and reads each back.
+/// Writes every pin in the calling thread's network namespace.
 ///
 /// With `hostile`, the opposite of each is written first, in every directory that pinning has to
 /// reach; it is how the suite proves that nothing of the machine shows through.
 ///
 /// # Errors
 ///
-/// The path with the kernel's refusal, or with `EIO` where a value does not read back.
+/// The path with the kernel's refusal. A setting that the kernel does not have is no error.
 pub(super) fn pin_node(hostile: bool) -> Result<Pinned, (String, KernelError)> {
     if hostile {
         // What cannot take its opposite cannot be hostile either: the pin itself is what must hold.

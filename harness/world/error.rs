@@ -130,8 +130,7 @@ pub fn exhaustion_cure(error: &KernelError) -> &'static str {
         Errno::EAGAIN => "too many processes: `ulimit -u 4096`, or `--jobs 1`",
         Errno::ENOMEM => "too little memory: run fewer scenarios at once, `--jobs 1`",
         _ => {
-            "a limit of namespaces is reached: `sudo sysctl -w user.max_net_namespaces=15000 \
-             user.max_user_namespaces=15000`"
+            "the limit of network namespaces is reached: `sudo sysctl -w user.max_net_namespaces=15000`"
         }
     }
 }

@@ -44,7 +44,7 @@ pub(super) fn check(scenario: &Scenario) -> Vec<Diagnostic> {
             let problem = Diagnostic::new("duplicate-step-name", step.name.span, message)
                 .label("the second one")
                 .also(first, "the first one")
-                .help("say what this step does; its snapshot is found by that name");
+                .help("say what this step does, and the other does not");
             shape.problems.push(problem);
         }
     }

@@ -296,7 +296,7 @@ fn cures() -> Vec<&'static str> {
         stage,
         node: None,
         detail: None,
-        source: KernelError::from_errno(errno),
+        reason: KernelError::from_errno(errno),
     };
     stages
         .into_iter()
