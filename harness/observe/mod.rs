@@ -77,8 +77,10 @@ pub struct Record {
 pub struct Observer {
     taps: BTreeMap<NodeName, Tap>,
     servers: Vec<Server>,
-    /// How many attempts were made; makes tokens, ports and identifiers fresh.
+    /// How many attempts were made; makes tokens and identifiers fresh.
     attempts: u32,
+    /// How many ports were tried to send from.
+    ports: u32,
     /// How many rounds of fences were sent.
     round: u64,
 }
