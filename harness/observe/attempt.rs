@@ -72,6 +72,9 @@ impl Observer {
         let node = world
             .node(from)
             .ok_or_else(|| ObserveError::NoSuchNode(from.clone()))?;
+        if self.overflows.is_none() {
+            self.neighbours_overflowed(world, from).await?;
+        }
         let (sent, mark) = self.send(node, topology, probe).await?;
         let rest = self.come_to_rest(world, topology, from).await?;
         if let Some(why) = rest.doubt {

@@ -81,6 +81,8 @@ pub struct Observer {
     attempts: u32,
     /// How many ports were tried to send from.
     ports: u32,
+    /// How often the machine's neighbour table was full, when last looked at.
+    overflows: Option<u64>,
     /// How many rounds of fences were sent.
     round: u64,
 }

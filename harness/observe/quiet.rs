@@ -146,10 +146,28 @@ impl Observer {
                 dropped - dropped_before
             ));
         }
+        if self.neighbours_overflowed(world, source).await? {
+            rest.doubt = Some("the machine's neighbour table was full".to_owned());
+        }
         if rest.doubt.is_none() {
             rest.doubt = late_answer(&rest.frames, &failed_neighbours, topology);
         }
         Ok(rest)
+    }
+
+    /// Tells whether the kernel had no room for a neighbour since this was last asked: packets to it
+    /// are dropped then, and no tap shows why.
+    pub(super) async fn neighbours_overflowed(
+        &mut self,
+        world: &World,
+        source: &NodeName,
+    ) -> Result<bool, ObserveError> {
+        let Some(node) = world.node(source) else {
+            return Ok(false);
+        };
+        let overflows = node.route().neighbour_table_overflows().await?;
+        let before = self.overflows.replace(overflows);
+        Ok(before.is_some_and(|before| before != overflows))
     }
 
     /// Sends a fence down every wire and waits until each is through; returns what is wrong
