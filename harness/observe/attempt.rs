@@ -72,6 +72,9 @@ impl Observer {
         let node = world
             .node(from)
             .ok_or_else(|| ObserveError::NoSuchNode(from.clone()))?;
+        if self.overflows.is_none() {
+            self.neighbours_overflowed(world, from).await?;
+        }
         let (sent, mark) = self.send(node, topology, probe).await?;
         let rest = self.come_to_rest(world, topology, from).await?;
         if let Some(why) = rest.doubt {
@@ -98,7 +101,7 @@ impl Observer {
 
     /// Sends the probe.
     async fn send(
-        &self,
+        &mut self,
         node: &Node,
         topology: &Topology,
         probe: &Probe,
@@ -122,19 +125,14 @@ impl Observer {
                 Ok((sent, Mark::Known(Identity::Echo { token })))
             }
             Probe::Udp(Exchange { port, .. }) => {
-                let from_port = self.port();
-                let sent = match node.enter(|| UdpProbe::open(token, from_port))? {
-                    Ok(udp) => after(udp.send(to, port.value), Sent::Udp(udp)),
-                    Err(errno) => return Err(refused(errno)),
-                };
+                let open = |from_port| UdpProbe::open(token, from_port);
+                let (udp, _) = self.open_on_free_port(node, port.value, open)?;
+                let sent = after(udp.send(to, port.value), Sent::Udp(udp));
                 Ok((sent, Mark::Known(Identity::Udp { token })))
             }
             Probe::Tcp(Exchange { port, .. }) => {
-                let from_port = self.port();
-                let sent = match node.enter(|| TcpProbe::open(from_port))? {
-                    Ok(tcp) => after(tcp.send(to, port.value), Sent::Tcp(tcp)),
-                    Err(errno) => return Err(refused(errno)),
-                };
+                let (tcp, from_port) = self.open_on_free_port(node, port.value, TcpProbe::open)?;
+                let sent = after(tcp.send(to, port.value), Sent::Tcp(tcp));
                 Ok((
                     sent,
                     Mark::Syn {
@@ -191,8 +189,27 @@ impl Observer {
         token
     }
 
-    fn port(&self) -> u16 {
-        FIRST_PORT + (self.attempts % PORTS) as u16
+    /// Opens a probe's socket on a port that was not used before and that no server has. It is
+    /// never the port that the probe goes to: a socket that asks itself is answered by itself
+    /// (TCP's simultaneous open, RFC 9293 section 3.5).
+    fn open_on_free_port<T: Send>(
+        &mut self,
+        node: &Node,
+        to_port: u16,
+        open: impl Fn(u16) -> Result<T, Errno> + Sync,
+    ) -> Result<(T, u16), ObserveError> {
+        for _ in 0..PORTS {
+            let port = FIRST_PORT + (self.ports % PORTS) as u16;
+            self.ports += 1;
+            if port == to_port {
+                continue;
+            }
+            match node.enter(|| open(port))? {
+                Err(Errno::EADDRINUSE) => {}
+                opened => return Ok((opened.map_err(refused)?, port)),
+            }
+        }
+        Err(refused(Errno::EADDRINUSE))
     }
 }
 

@@ -88,8 +88,12 @@ pub struct Record {
 pub struct Observer {
     taps: BTreeMap<NodeName, Tap>,
     servers: Vec<Server>,
-    /// How many attempts were made; makes tokens, ports and identifiers fresh.
+    /// How many attempts were made; makes tokens and identifiers fresh.
     attempts: u32,
+    /// How many ports were tried to send from.
+    ports: u32,
+    /// How often the machine's neighbour table was full, when last looked at.
+    overflows: Option<u64>,
     /// How many rounds of fences were sent.
     round: u64,
     /// How many frames this processor had dropped when the attempt began.

@@ -14,6 +14,7 @@
 //! pause frames: a bridge drops it before it learns or floods (`br_handle_frame`).
 
 use std::collections::HashSet;
+use std::net::IpAddr;
 use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
@@ -152,10 +153,28 @@ impl Observer {
             rest.doubt =
                 Some("this processor's backlog was full, and frames were dropped".to_owned());
         }
+        if self.neighbours_overflowed(world, source).await? {
+            rest.doubt = Some("the machine's neighbour table was full".to_owned());
+        }
         if rest.doubt.is_none() {
-            rest.doubt = late_answer(&rest.frames, &failed_neighbours);
+            rest.doubt = late_answer(&rest.frames, &failed_neighbours, topology);
         }
         Ok(rest)
+    }
+
+    /// Tells whether the kernel had no room for a neighbour since this was last asked: packets to it
+    /// are dropped then, and no tap shows why.
+    pub(super) async fn neighbours_overflowed(
+        &mut self,
+        world: &World,
+        source: &NodeName,
+    ) -> Result<bool, ObserveError> {
+        let Some(node) = world.node(source) else {
+            return Ok(false);
+        };
+        let overflows = node.route().neighbour_table_overflows().await?;
+        let before = self.overflows.replace(overflows);
+        Ok(before.is_some_and(|before| before != overflows))
     }
 
     /// Sends a fence down every wire and waits until each is through; returns what is wrong
@@ -245,18 +264,18 @@ impl Observer {
     }
 }
 
+/// A neighbour that the kernel gave up: the interface that it was asked for on, and its address.
+type Failed = (Port, IpAddr);
+
 /// Takes the notifications of all nodes and keeps which neighbours failed; tells whether some
 /// notifications were lost.
-fn collect_failures(
-    world: &World,
-    failed: &mut Vec<(NodeName, std::net::IpAddr)>,
-) -> Result<bool, ObserveError> {
+fn collect_failures(world: &World, failed: &mut Vec<Failed>) -> Result<bool, ObserveError> {
     let mut overrun = false;
     for node in world.nodes() {
         for change in node.monitor().drain()? {
             match change {
                 Change::Neighbour(neighbour) if neighbour.state == NeighbourState::Failed => {
-                    failed.push((node.name().clone(), neighbour.address));
+                    failed.push(((node.name().clone(), neighbour.link), neighbour.address));
                 }
                 Change::Overrun => overrun = true,
                 _ => {}
@@ -268,18 +287,27 @@ fn collect_failures(
 
 /// Finds a neighbour that the kernel gave up although it answered: on a loaded machine the answer
 /// may wait longer than the kernel does, and what follows from it proves nothing.
-fn late_answer(frames: &[Frame], failed: &[(NodeName, std::net::IpAddr)]) -> Option<String> {
-    let answered = |node: &NodeName, address: &std::net::IpAddr| {
+///
+/// Only an answer that could have been taken counts: one to the interface that asked, for its own
+/// hardware address, and not at a bridge port, whose frames all go to the bridge.
+fn late_answer(frames: &[Frame], failed: &[Failed], topology: &Topology) -> Option<String> {
+    let takes = |(node, link): &Port| {
+        topology
+            .link(node, *link)
+            .is_some_and(|link| link.master.is_none())
+    };
+    let answered = |(node, link): &Port, address: &IpAddr| {
         frames.iter().any(|frame| {
-            frame.node == *node
+            (&frame.node, frame.link) == (node, *link)
                 && frame.direction == Direction::In
+                && !frame.for_another
                 && matches!(read(&frame.bytes),
                     Content::Arp(Arp { is_reply: true, sender, .. }) if *address == sender)
         })
     };
-    let (node, address) = failed
+    let ((node, _), address) = failed
         .iter()
-        .find(|(node, address)| answered(node, address))?;
+        .find(|(port, address)| takes(port) && answered(port, address))?;
     Some(format!(
         "{node} gave {address} up before its ARP reply was processed"
     ))

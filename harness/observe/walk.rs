@@ -121,9 +121,24 @@ impl Walk {
             .filter_map(|(_, step)| step.sighting(topology))
             .collect();
         ends.reverse();
-        // A copy that was flooded to a bystander is no end of the way, if there is a better one.
+        // A copy that was flooded to a bystander is no end of the way, if there is a better one:
+        // one further on, ...
+        let furthest = ends.iter().filter_map(|end| end.ttl).min();
+        ends.retain(|end| end.ttl == furthest);
+        // ... one that was for the interface itself, ...
         if ends.iter().any(|end| !end.for_another) {
             ends.retain(|end| !end.for_another);
+        }
+        // ... one at a station: a bridge port takes in everything, and what ends there was flooded.
+        let at_port = |end: &Sighting| {
+            end.direction == Direction::In
+                && topology
+                    .link_named(&end.on.node, end.on.ifname.as_str())
+                    .is_some_and(|link| link.master.is_some())
+        };
+        let at_station = |end: &Sighting| end.direction == Direction::In && !at_port(end);
+        if ends.iter().any(at_station) {
+            ends.retain(|end| !at_port(end));
         }
         ends
     }

@@ -10,7 +10,7 @@ use rtnetlink::packet_route::neighbour_table::{
 };
 use rtnetlink::packet_route::{AddressFamily, RouteNetlinkMessage};
 
-use super::RouteSocket;
+use super::{RouteSocket, lost};
 use crate::kernel::{KernelError, Mac};
 
 /// An entry of the neighbour table.
@@ -105,6 +105,32 @@ impl RouteSocket {
             .collect();
         neighbours.sort_by_key(|neighbour| (neighbour.link, neighbour.address));
         Ok(neighbours)
+    }
+
+    /// Reads how often the kernel had no room for one more neighbour. The table is the machine's:
+    /// all its namespaces share it.
+    ///
+    /// # Errors
+    ///
+    /// The kernel's refusal, or `EIO` where it does not say.
+    pub async fn neighbour_table_overflows(&self) -> Result<u64, KernelError> {
+        let mut question = NeighbourTableMessage::default();
+        question.header.family = AddressFamily::Inet;
+        let answers = self
+            .dump(RouteNetlinkMessage::GetNeighbourTable(question))
+            .await?;
+        answers
+            .into_iter()
+            .filter_map(|answer| match answer {
+                RouteNetlinkMessage::NewNeighbourTable(message) => Some(message.attributes),
+                _ => None,
+            })
+            .flatten()
+            .find_map(|attribute| match attribute {
+                NeighbourTableAttribute::Stats(stats) => Some(stats.table_fulls),
+                _ => None,
+            })
+            .ok_or_else(|| lost("the kernel does not say how full the neighbour table is"))
     }
 
     /// Sets how long the kernel waits on one interface for an ARP answer: `retrans_ms`
