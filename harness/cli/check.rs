@@ -1,6 +1,6 @@
 //! `netproof check`.
 
-use super::out::print;
+use super::out::{print, unwritable};
 use super::select::select;
 use super::{Exit, Selection};
 
@@ -9,11 +9,11 @@ pub(super) fn check(selection: &Selection) -> Exit {
     match select(&selection.scenarios) {
         Ok(selected) => {
             let count = selected.len();
-            print(&match count {
+            let text = match count {
                 1 => "1 scenario is right\n".to_owned(),
                 _ => format!("{count} scenarios are right\n"),
-            });
-            Exit::Pass
+            };
+            print(&text).map_or_else(|error| unwritable(&error), |()| Exit::Pass)
         }
         Err(exit) => exit,
     }

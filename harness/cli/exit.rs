@@ -5,7 +5,7 @@ use std::process::ExitCode;
 /// The table of exit codes, for the help.
 pub(super) const TABLE: &str = "\
 Exit codes:
-  0  every verdict is pass
+  0  everything that this machine's kernel has the means for passes
   1  a verdict is fail, or could not be reached
   2  the command line or a scenario is wrong; nothing was run
   3  this machine cannot run it; the message says why
@@ -15,7 +15,7 @@ Exit codes:
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(u8)]
 pub enum Exit {
-    /// Every verdict is pass.
+    /// Everything that this machine's kernel has the means for passes.
     Pass = 0,
     /// A verdict is fail, or could not be reached.
     Fail = 1,

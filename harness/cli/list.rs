@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::out::print;
+use super::out::{print, unwritable};
 use super::select::select;
 use super::{Exit, Format, ListArgs};
 
@@ -19,7 +19,7 @@ pub(super) fn list(args: &ListArgs) -> Exit {
         .unwrap_or_default();
     for it in selected {
         let (name, scenario) = (&it.named.name, &it.scenario);
-        print(&match args.format {
+        let line = match args.format {
             Format::Human => format!("{name:<width$}  {}\n", scenario.title),
             Format::Json => {
                 let line = json!({
@@ -33,7 +33,10 @@ pub(super) fn list(args: &ListArgs) -> Exit {
                 });
                 format!("{line}\n")
             }
-        });
+        };
+        if let Err(error) = print(&line) {
+            return unwritable(&error);
+        }
     }
     Exit::Pass
 }

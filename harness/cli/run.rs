@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -9,7 +10,7 @@ use std::time::Instant;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use super::out::{print, print_error};
+use super::out::{print, print_error, unwritable};
 use super::select::{Selected, select};
 use super::{Exit, Format, RunArgs};
 use crate::carried;
@@ -62,7 +63,10 @@ pub(super) fn run(args: &RunArgs) -> Exit {
     printer.print(&totals.event(begun.elapsed().as_secs_f64() * 1e3));
     printer.finish();
     runner.wait_until_gone();
-    exit_of(&totals, broken)
+    match &printer.unwritable {
+        Some(error) => unwritable(error),
+        None => exit_of(&totals, broken),
+    }
 }
 
 fn processors() -> usize {
@@ -157,7 +161,7 @@ fn record(outcome: &Outcome, folder: &Path) -> bool {
     }
 }
 
-fn write_snapshots(outcome: &Outcome, folder: &Path) -> std::io::Result<()> {
+fn write_snapshots(outcome: &Outcome, folder: &Path) -> io::Result<()> {
     fs::create_dir_all(folder)?;
     for taken in &outcome.facts {
         let text = format!("---\nsource: netproof run --accept\n---\n{}", taken.text);
@@ -209,6 +213,8 @@ struct Printer {
     format: Format,
     human: Human,
     progress: ProgressBar,
+    /// Why the report is not whole, if it is not.
+    unwritable: Option<io::Error>,
 }
 
 impl Printer {
@@ -228,6 +234,7 @@ impl Printer {
             format: args.format,
             human: Human::new(),
             progress,
+            unwritable: None,
         }
     }
 
@@ -245,7 +252,8 @@ impl Printer {
             },
         };
         if !text.is_empty() {
-            self.progress.suspend(|| print(&text));
+            let printed = self.progress.suspend(|| print(&text));
+            self.unwritable = self.unwritable.take().or(printed.err());
         }
         if let Event::Scenario { scenario, .. } = event {
             self.progress.set_message(scenario.clone());

@@ -31,9 +31,13 @@ impl KernelError {
         Self::from_errno(error.raw_os_error().map_or(Errno::EIO, Errno::from_raw))
     }
 
-    /// Returns the C library's sentence for the error number, such as `No such device`.
-    pub fn errno_sentence(&self) -> &'static str {
-        self.errno.desc()
+    /// Returns the C library's sentence for the error number, such as `No such device`: what `ip`
+    /// prints.
+    pub fn errno_sentence(&self) -> String {
+        let text = std::io::Error::from_raw_os_error(self.errno as i32).to_string();
+        // The standard library adds the number.
+        text.rsplit_once(" (os error")
+            .map_or(text.clone(), |(sentence, _)| sentence.to_owned())
     }
 
     /// Tells whether `reason` is one of the two sentences, without regard to case.
@@ -42,14 +46,19 @@ impl KernelError {
             text.trim_end_matches('.')
                 .eq_ignore_ascii_case(reason.trim_end_matches('.'))
         };
-        same(self.errno_sentence()) || self.sentence.as_deref().is_some_and(same)
+        same(&self.errno_sentence()) || self.sentence.as_deref().is_some_and(same)
     }
 
     /// Tells whether the machine has run out of something, as opposed to refusing it.
     pub fn is_exhaustion(&self) -> bool {
         matches!(
             self.errno,
-            Errno::EMFILE | Errno::ENFILE | Errno::ENOMEM | Errno::ENOSPC | Errno::EDQUOT
+            Errno::EMFILE
+                | Errno::ENFILE
+                | Errno::ENOMEM
+                | Errno::ENOSPC
+                | Errno::EDQUOT
+                | Errno::EAGAIN
         )
     }
 
@@ -66,7 +75,7 @@ impl fmt::Display for KernelError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.sentence {
             Some(sentence) => write!(f, "{sentence} ({})", self.errno_sentence()),
-            None => f.write_str(self.errno_sentence()),
+            None => f.write_str(&self.errno_sentence()),
         }
     }
 }
@@ -138,6 +147,14 @@ mod tests {
         assert_eq!(sentence_of(&refused(&[(2, &[1, 0, 0, 0])])), None);
         assert_eq!(sentence_of(&[&[0; 16][..], &[200, 0, 1, 0]].concat()), None);
         assert_eq!(sentence_of(&[&[0; 16][..], &[0, 0, 1, 0]].concat()), None);
+    }
+
+    #[test]
+    fn the_sentence_of_a_number_is_what_ip_prints() {
+        let sentence = |errno| KernelError::from_errno(errno).errno_sentence();
+        assert_eq!(sentence(Errno::ENODEV), "No such device");
+        assert_eq!(sentence(Errno::ENETUNREACH), "Network is unreachable");
+        assert_eq!(sentence(Errno::ELOOP), "Too many levels of symbolic links");
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! One attempt: send, wait for rest, and conclude.
 
 use std::net::{IpAddr, Ipv4Addr};
+use std::time::Duration;
 
 use nix::errno::Errno;
 
@@ -11,6 +12,7 @@ use super::probe::{ArpProbe, EchoProbe, Outcome, TcpProbe, UdpProbe};
 use super::tap::send_through;
 use super::walk::{Sighting, Walk};
 use super::{ObserveError, Observer};
+use crate::kernel::sysctl;
 use crate::scenario::{Exchange, Leg, LinkRef, NodeName, Place, Probe, Rejection};
 use crate::world::{Node, Topology, World};
 
@@ -23,7 +25,14 @@ const PORTS: u32 = 20_000;
 pub(super) struct Attempt {
     pub(super) fate: Fate,
     pub(super) sightings: Vec<Sighting>,
+    /// How long the kernel needs before another attempt can show more.
+    pub(super) wait: Duration,
 }
+
+/// The time in which the kernel lets a router send one more error about a missing or refusing route
+/// to one source: `ip_rt_error_cost`, net/ipv4/route.c. After a burst of five it keeps silent. The
+/// settings are the machine's, and no node's own.
+const ROUTE_ERROR_INTERVAL: Duration = Duration::from_secs(1);
 
 /// A probe on its way: the socket that waits for its answer.
 enum Sent {
@@ -81,6 +90,7 @@ impl Observer {
             return Ok(Attempt {
                 fate: Fate::Inconclusive { why },
                 sightings: Vec::new(),
+                wait: Duration::ZERO,
             });
         }
         let identity = match mark {
@@ -93,9 +103,20 @@ impl Observer {
         let walk = identity
             .map(|identity| Walk::new(rest.frames, &identity, topology, from))
             .unwrap_or_default();
+        let fate = conclude(sent.outcome(), probe, &walk, topology);
+        let sightings = walk.sightings(topology);
+        if let Some(why) = silenced(world, topology, &fate, &walk).await? {
+            let fate = Fate::Inconclusive { why };
+            return Ok(Attempt {
+                fate,
+                sightings,
+                wait: ROUTE_ERROR_INTERVAL,
+            });
+        }
         Ok(Attempt {
-            fate: conclude(sent.outcome(), probe, &walk, topology),
-            sightings: walk.sightings(topology),
+            fate,
+            sightings,
+            wait: Duration::ZERO,
         })
     }
 
@@ -210,6 +231,66 @@ impl Observer {
             }
         }
         Err(refused(Errno::EADDRINUSE))
+    }
+}
+
+/// Finds out whether a probe that seems lost was refused by a router that may not say so: the kernel
+/// limits errors about routes for each router and source, apart from `icmp_ratelimit`, and
+/// nothing inside a namespace can lift that.
+async fn silenced(
+    world: &World,
+    topology: &Topology,
+    fate: &Fate,
+    walk: &Walk,
+) -> Result<Option<String>, ObserveError> {
+    if !matches!(
+        fate,
+        Fate::Lost {
+            leg: Leg::Request,
+            ..
+        }
+    ) {
+        return Ok(None);
+    }
+    let ends = walk.ends(Leg::Request, topology);
+    let Some(end) = ends
+        .first()
+        .filter(|end| end.direction == Direction::In && end.ttl.is_some())
+    else {
+        return Ok(None);
+    };
+    let name = end.on.ifname.as_str();
+    let (Some(node), Some(link)) = (
+        world.node(&end.on.node),
+        topology.link_named(&end.on.node, name),
+    ) else {
+        return Ok(None);
+    };
+    // As sysctl(8) writes it, a dot in an interface's name is a slash; the path needs the dot.
+    let forwarding = format!("net/ipv4/conf/{name}/forwarding");
+    if node
+        .enter(|| sysctl::read(&forwarding))?
+        .is_ok_and(|value| value != "1")
+    {
+        return Ok(None);
+    }
+    match node
+        .route()
+        .lookup(end.source, end.destination, link.index)
+        .await
+    {
+        Err(error)
+            if matches!(
+                error.errno,
+                Errno::ENETUNREACH | Errno::EHOSTUNREACH | Errno::EACCES
+            ) =>
+        {
+            Ok(Some(format!(
+                "{} would refuse it ({error}), and says so no more often than once a second",
+                end.on.node
+            )))
+        }
+        _ => Ok(None),
     }
 }
 

@@ -30,6 +30,7 @@ impl Observer {
     ) -> Result<String, ObserveError> {
         let facts = Facts::read(world, topology, &[FactKind::Addresses]).await?;
         let addresses = askable_addresses(&facts);
+        refuse_if_too_large(world, addresses.len()).await?;
         let width = addresses
             .iter()
             .map(|to| to.to_string().len())
@@ -56,4 +57,22 @@ impl Observer {
         }
         Ok(text)
     }
+}
+
+/// Refuses a matrix that could fill the table that all namespaces of the machine share: it would
+/// hurt others, and prove nothing.
+async fn refuse_if_too_large(world: &World, addresses: usize) -> Result<(), ObserveError> {
+    let nodes = world.nodes().count();
+    let Some(node) = world.nodes().next() else {
+        return Ok(());
+    };
+    let limit = node.route().neighbour_table().await?.soft_limit;
+    if nodes * addresses > limit as usize {
+        return Err(ObserveError::TooManyNeighbours {
+            nodes,
+            addresses,
+            limit,
+        });
+    }
+    Ok(())
 }

@@ -29,7 +29,7 @@ use server::Server;
 use tap::Tap;
 
 use crate::implement::OperationError;
-use crate::kernel::KernelError;
+use crate::kernel::{KernelError, wait};
 use crate::scenario::{Listen, NodeName, Probe};
 use crate::world::{Topology, World, WorldError};
 
@@ -49,6 +49,19 @@ pub enum ObserveError {
     /// A tap could not be used.
     #[error(transparent)]
     Tap(#[from] TapError),
+    /// The matrix would need more neighbours than the machine has room for.
+    #[error(
+        "{nodes} nodes that ask for {addresses} addresses could fill the machine's neighbour table, \
+         which all its namespaces share (gc_thresh2 is {limit})"
+    )]
+    TooManyNeighbours {
+        /// How many nodes ask.
+        nodes: usize,
+        /// For how many addresses.
+        addresses: usize,
+        /// How many neighbours the machine keeps before it throws some away.
+        limit: u32,
+    },
     /// A probe names a node that is not there.
     #[error("there is no node `{0}` to send from")]
     NoSuchNode(NodeName),
@@ -63,7 +76,7 @@ impl ObserveError {
         match self {
             Self::Kernel(error) | Self::Tap(TapError::Kernel { source: error, .. }) => Some(error),
             Self::World(error) | Self::Tap(TapError::World(error)) => Some(&error.reason),
-            Self::NoSuchNode(_) | Self::NoSuchLink(_) => None,
+            Self::TooManyNeighbours { .. } | Self::NoSuchNode(_) | Self::NoSuchLink(_) => None,
         }
     }
 }
@@ -138,6 +151,11 @@ impl Observer {
         let mut doubts = Vec::new();
         loop {
             let attempt = self.attempt(world, topology, probe).await?;
+            if !attempt.wait.is_zero() && doubts.len() + 1 < ATTEMPTS as usize {
+                // What is waited for is the clock: the kernel counts by it, and tells nobody.
+                let until = std::time::Instant::now() + attempt.wait;
+                wait::until_readable([], until).map_err(KernelError::from_errno)?;
+            }
             let (fate, again) = match attempt.fate {
                 Fate::Inconclusive { why } => {
                     doubts.push(why.clone());

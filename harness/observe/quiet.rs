@@ -172,7 +172,7 @@ impl Observer {
         let Some(node) = world.node(source) else {
             return Ok(false);
         };
-        let overflows = node.route().neighbour_table_overflows().await?;
+        let overflows = node.route().neighbour_table().await?.overflows;
         let before = self.overflows.replace(overflows);
         Ok(before.is_some_and(|before| before != overflows))
     }

@@ -12,10 +12,10 @@ use crate::judge::{Judgement, Mismatch, Verdict, judge, judge_operation};
 use crate::observe::facts::{self, Facts};
 use crate::observe::{ObserveError, Observer, Record};
 use crate::scenario::{
-    Expectation, FactKind, Item, LinkRef, Netns, Operation, Scenario, Step, parse,
+    Expectation, FactKind, HOST, Item, LinkRef, Netns, Operation, Scenario, Step, parse,
 };
 use crate::world::{
-    PINS, SettleError, Topology, World, WorldError, exhaustion_cure, isolate, read_request,
+    PINS, SettleError, Stage, Topology, World, WorldError, exhaustion_cure, isolate, read_request,
 };
 
 /// How a world's process ends.
@@ -53,6 +53,12 @@ impl Stop {
         let exhausted = match self {
             Self::World(error) => return (Blame::Machine, Some(error.cure())),
             Self::Settle(SettleError::Kernel(error)) => Some(error),
+            Self::Observe(ObserveError::TooManyNeighbours { .. }) => {
+                let help = "leave `reachability` out of the snapshot, or raise the limit: \
+                            `sudo sysctl -w net.ipv4.neigh.default.gc_thresh2=4096 \
+                            net.ipv4.neigh.default.gc_thresh3=8192`";
+                return (Blame::Machine, Some(help));
+            }
             Self::Observe(error) => error.kernel(),
             _ => None,
         };
@@ -259,7 +265,11 @@ impl Conductor<'_> {
             let result = self.apply_one(world, &item.operation).await;
             // Not the scenario's matter, whatever it expects.
             if let Err(OperationError::World(error)) = &result
-                && error.reason.is_exhaustion()
+                && (error.reason.is_exhaustion()
+                    || matches!(
+                        error.stage,
+                        Stage::Process | Stage::Socket | Stage::Baseline
+                    ))
             {
                 return Err(error.clone().into());
             }
@@ -287,7 +297,10 @@ impl Conductor<'_> {
         match operation {
             Operation::Listen(listen) => return self.observer.listen(world, listen),
             // Our own sockets in the node would keep it alive.
-            Operation::Netns(Netns::Delete(name)) => self.observer.forget(name),
+            // `host` cannot be deleted.
+            Operation::Netns(Netns::Delete(name)) if name.as_str() != HOST => {
+                self.observer.forget(name);
+            }
             _ => {}
         }
         self.implementation.apply(world, operation).await

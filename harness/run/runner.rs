@@ -98,10 +98,9 @@ impl Runner {
                 // It has said why itself.
                 Line::End if outcome.blame.is_some() => break,
                 Line::End => {
-                    return Err(Broken::ours(format!(
-                        "the world broke off: {}",
-                        said(&world)
-                    )));
+                    let status = world.end();
+                    let why = format!("the world broke off ({}): {}", how(status), said(&world));
+                    return Err(Broken::ours(why));
                 }
                 Line::Late => {
                     let limit = self.launch.deadline.as_secs();
@@ -164,8 +163,19 @@ impl From<LaunchError> for Broken {
     fn from(error: LaunchError) -> Self {
         let message = with_sources(&error);
         let reason = KernelError::from_io(&error.source);
-        // EAGAIN of fork(2): the limit of processes.
-        if reason.is_exhaustion() || reason.errno == nix::errno::Errno::EAGAIN {
+        if error.program == Launch::default().program && error.what == "start" {
+            // This very program runs, so it can be started unless /proc is missing or hidden.
+            let help = if reason.is_exhaustion() {
+                exhaustion_cure(&reason)
+            } else {
+                "netproof starts itself anew for each world and needs /proc: mount it"
+            };
+            Self {
+                blame: Blame::Machine,
+                message,
+                help: Some(help),
+            }
+        } else if reason.is_exhaustion() {
             Self {
                 blame: Blame::Machine,
                 message,
@@ -174,6 +184,19 @@ impl From<LaunchError> for Broken {
         } else {
             Self::ours(message)
         }
+    }
+}
+
+/// How a world's runner ended. Its init and shim hand its status on, as a shell does.
+fn how(status: Option<std::process::ExitStatus>) -> String {
+    const SIGNAL: i32 = 128;
+    match status.and_then(|status| status.code()) {
+        Some(code) if code > SIGNAL => match nix::sys::signal::Signal::try_from(code - SIGNAL) {
+            Ok(signal) => format!("killed by {signal}"),
+            Err(_) => format!("exit code {code}"),
+        },
+        Some(code) => format!("exit code {code}"),
+        None => "killed".to_owned(),
     }
 }
 

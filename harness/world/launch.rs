@@ -8,10 +8,11 @@ use std::ffi::OsString;
 use std::io::{self, BufRead, Read, Write};
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command, Stdio};
+use std::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
+use nix::unistd::Pid;
 
 use crate::kernel::wait;
 
@@ -20,6 +21,9 @@ pub const WORLD_ARGUMENT: &str = "__netproof-world";
 
 /// How much of a world's standard error is kept, in bytes; it is empty unless something is wrong.
 const STDERR_KEPT: usize = 64 * 1024;
+
+/// How long a world may take to go once its lifeline is cut, before it is killed.
+const LEAVING_DEADLINE: Duration = Duration::from_secs(20);
 
 /// Tells whether the arguments of this process say that it is to become a world.
 pub fn is_world_process(arguments: impl IntoIterator<Item = OsString>) -> bool {
@@ -69,7 +73,7 @@ impl Default for Launch {
     fn default() -> Self {
         Self {
             program: "/proc/self/exe".into(),
-            deadline: Duration::from_secs(60),
+            deadline: Duration::from_secs(300),
         }
     }
 }
@@ -230,13 +234,32 @@ impl WorldProcess {
         self.lifeline = None;
         let _ = self.child.kill();
     }
+
+    /// Waits until the world's first process is gone, which takes everything in the world with it;
+    /// kills it if it does not go. Returns how its runner ended, where that can be told.
+    pub fn end(&mut self) -> Option<ExitStatus> {
+        self.lifeline = None;
+        if let Ok(Some(status)) = self.child.try_wait() {
+            return Some(status);
+        }
+        let gone = i32::try_from(self.child.id())
+            .ok()
+            .and_then(|pid| super::sys::pidfd_open(Pid::from_raw(pid)).ok())
+            .is_some_and(|fd| {
+                let deadline = Instant::now() + LEAVING_DEADLINE;
+                wait::until_readable([fd.as_fd()], deadline).unwrap_or(false)
+            });
+        if !gone {
+            let _ = self.child.kill();
+        }
+        self.child.wait().ok()
+    }
 }
 
 impl Drop for WorldProcess {
     fn drop(&mut self) {
-        self.lifeline = None;
-        // Already gone, or on its way: it must not stay behind as a zombie.
-        let _ = self.child.wait();
+        // It must not stay behind as a zombie.
+        let _ = self.end();
     }
 }
 

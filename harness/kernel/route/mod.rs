@@ -17,7 +17,7 @@ use rtnetlink::packet_route::RouteNetlinkMessage;
 pub use address::Address;
 pub use link::{Link, LinkKind, OperState, PortState};
 pub use monitor::{Change, Monitor};
-pub use neighbour::{Neighbour, NeighbourState};
+pub use neighbour::{Neighbour, NeighbourState, NeighbourTable};
 pub use routes::{NewRoute, Route, RouteKind, RouteProtocol, RouteScope};
 
 use super::KernelError;

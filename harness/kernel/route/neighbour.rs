@@ -41,6 +41,15 @@ pub enum NeighbourState {
     NoArp,
 }
 
+/// The neighbour table of the machine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NeighbourTable {
+    /// How often there was no room for one more neighbour (`table_fulls`).
+    pub overflows: u64,
+    /// From how many on the kernel throws neighbours away (`gc_thresh2`, arp(7)).
+    pub soft_limit: u32,
+}
+
 impl NeighbourState {
     /// Returns the word that facts show.
     pub fn word(self) -> &'static str {
@@ -107,30 +116,40 @@ impl RouteSocket {
         Ok(neighbours)
     }
 
-    /// Reads how often the kernel had no room for one more neighbour. The table is the machine's:
-    /// all its namespaces share it.
+    /// Reads what the kernel says of the neighbour table as a whole. The table is the machine's: all
+    /// its namespaces share it.
     ///
     /// # Errors
     ///
     /// The kernel's refusal, or `EIO` where it does not say.
-    pub async fn neighbour_table_overflows(&self) -> Result<u64, KernelError> {
+    pub async fn neighbour_table(&self) -> Result<NeighbourTable, KernelError> {
         let mut question = NeighbourTableMessage::default();
         question.header.family = AddressFamily::Inet;
         let answers = self
             .dump(RouteNetlinkMessage::GetNeighbourTable(question))
             .await?;
-        answers
-            .into_iter()
-            .filter_map(|answer| match answer {
-                RouteNetlinkMessage::NewNeighbourTable(message) => Some(message.attributes),
-                _ => None,
-            })
-            .flatten()
-            .find_map(|attribute| match attribute {
-                NeighbourTableAttribute::Stats(stats) => Some(stats.table_fulls),
-                _ => None,
-            })
-            .ok_or_else(|| lost("the kernel does not say how full the neighbour table is"))
+        let (mut overflows, mut soft_limit) = (None, None);
+        for answer in answers {
+            let RouteNetlinkMessage::NewNeighbourTable(message) = answer else {
+                continue;
+            };
+            for attribute in message.attributes {
+                match attribute {
+                    NeighbourTableAttribute::Stats(stats) => overflows = Some(stats.table_fulls),
+                    NeighbourTableAttribute::Threshold2(limit) => soft_limit = Some(limit),
+                    _ => {}
+                }
+            }
+        }
+        match (overflows, soft_limit) {
+            (Some(overflows), Some(soft_limit)) => Ok(NeighbourTable {
+                overflows,
+                soft_limit,
+            }),
+            _ => Err(lost(
+                "the kernel does not say how full the neighbour table is",
+            )),
+        }
     }
 
     /// Sets how long the kernel waits on one interface for an ARP answer: `retrans_ms`

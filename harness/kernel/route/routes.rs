@@ -172,6 +172,34 @@ impl RouteSocket {
         self.change(RouteNetlinkMessage::DelRoute(message), 0).await
     }
 
+    /// Asks what the kernel would do with a packet that comes in by the interface `link`, as
+    /// `ip route get DESTINATION from SOURCE iif NAME` does.
+    ///
+    /// # Errors
+    ///
+    /// What the kernel would do other than pass it on: `ENETUNREACH` without a route,
+    /// `EHOSTUNREACH` and `EACCES` for routes that refuse or where forwarding is off, `EINVAL` for
+    /// those that drop.
+    pub async fn lookup(
+        &self,
+        source: IpAddr,
+        destination: IpAddr,
+        link: u32,
+    ) -> Result<(), KernelError> {
+        let mut question = RouteMessage::default();
+        question.header.address_family = AddressFamily::Inet;
+        question.header.destination_prefix_length = 32;
+        question.header.source_prefix_length = 32;
+        question.attributes = vec![
+            RouteAttribute::Destination(destination.into()),
+            RouteAttribute::Source(source.into()),
+            RouteAttribute::Iif(link),
+        ];
+        self.get(RouteNetlinkMessage::GetRoute(question))
+            .await
+            .map(|_| ())
+    }
+
     async fn message(&self, route: NewRoute<'_>) -> Result<RouteMessage, KernelError> {
         let mut message = RouteMessage::default();
         message.header.table = RouteHeader::RT_TABLE_MAIN;

@@ -315,23 +315,90 @@ fn a_reader_that_leaves_is_no_panic() {
 }
 
 #[test]
+fn a_report_that_cannot_be_written_is_3_and_says_so() {
+    let full = fs::File::options().write(true).open("/dev/full").unwrap();
+    let output = netproof()
+        .args(["run", "tutorials/veth-pair"])
+        .stdout(full)
+        .output()
+        .unwrap();
+    let text = assert_code(&output, 3);
+    assert!(text.contains("No space left on device"), "{text}");
+}
+
+#[test]
+fn a_refusal_that_the_kernel_may_not_repeat_is_waited_for() {
+    // A router without a route says so five times in a burst, and then once a second.
+    let to = |last| {
+        format!(
+            "      - ping: {{from: web, to: 9.9.9.{last}}}\n        \
+             rejected: {{how: network-unreachable, by: r}}\n"
+        )
+    };
+    let scenario = format!(
+        "title: A router that knows no way\nnodes: [web, r]\nsteps:\n  - name: Ask\n    do:\n{}    expect:\n{}",
+        [
+            "veth: {add: web/e0, peer: r/e0}",
+            "address: {add: 10.0.0.2/24, dev: web/e0}",
+            "address: {add: 10.0.0.1/24, dev: r/e0}",
+            "up: web/e0",
+            "up: r/e0",
+            "route: {in: web, add: default, via: 10.0.0.1}",
+            "sysctl: {in: r, key: net.ipv4.ip_forward, value: 1}",
+        ]
+        .map(|item| format!("      - {item}\n"))
+        .concat(),
+        (1..=7).map(to).collect::<String>(),
+    );
+    let text = assert_code(&run(&scenario, |_| {}), 0);
+    assert!(
+        text.contains("was sent 2 times") && text.contains("once a second"),
+        "{text}"
+    );
+}
+
+#[test]
+fn a_matrix_that_could_fill_the_neighbour_table_is_refused_by_name() {
+    let nodes: Vec<String> = (0..60).map(|at| format!("n{at}")).collect();
+    let given: String = nodes
+        .iter()
+        .enumerate()
+        .map(|(at, node)| {
+            format!(
+                "  - address: {{add: 10.0.0.{}/32, dev: {node}/lo}}\n",
+                at + 1
+            )
+        })
+        .collect();
+    let scenario = format!(
+        "title: Too many\nnodes: [{}]\ngiven:\n{given}steps:\n  - name: All to all\n    snapshot: [reachability]\n",
+        nodes.join(", ")
+    );
+    let text = assert_code(&run(&scenario, |_| {}), 3);
+    assert!(
+        text.contains("gc_thresh2") && text.contains("60 nodes"),
+        "{text}"
+    );
+}
+
+#[test]
 fn a_list_names_every_carried_scenario() {
     let output = netproof().arg("list").output().unwrap();
     let text = assert_code(&output, 0);
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios");
     let mut files = 0;
-    for entry in
-        fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios/tutorials")).unwrap()
-    {
-        let name = format!(
-            "tutorials/{}",
-            entry.unwrap().path().file_stem().unwrap().display()
-        );
-        assert!(
-            text.lines()
-                .any(|line| line.split_whitespace().next() == Some(&name)),
-            "{name}"
-        );
-        files += 1;
+    for folder in fs::read_dir(&root).unwrap() {
+        let folder = folder.unwrap();
+        for entry in fs::read_dir(folder.path()).unwrap() {
+            let stem = entry.unwrap().path().with_extension("");
+            let name = stem.strip_prefix(&root).unwrap().display().to_string();
+            assert!(
+                text.lines()
+                    .any(|line| line.split_whitespace().next() == Some(&name)),
+                "{name}"
+            );
+            files += 1;
+        }
     }
     assert_eq!(text.lines().count(), files);
 }
