@@ -48,7 +48,7 @@
 //!
 //! let fate = Fate::Reply { ttl: Some(63), source: None, by: None };
 //! let record = Record { fate, sightings: vec![], attempts: 1, doubts: vec![], ms: 0.3 };
-//! let judgement = judge(expectation, &record);
+//! let judgement = judge(expectation, &record, &|link| link.node.as_str() == "web");
 //! assert_eq!(judgement.verdict, Verdict::Fail);
 //! assert_eq!((judgement.mismatches[0].expected.as_str(), judgement.mismatches[0].seen.as_str()), ("64", "63"));
 //! # Ok::<(), netproof::scenario::Diagnostics>(())
