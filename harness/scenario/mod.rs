@@ -21,6 +21,7 @@ pub use expectation::{
 pub use model::{FactKind, Scenario, Step};
 pub use name::{IFNAME_MAX, IfName, LinkRef, NODE_NAME_MAX, NodeName, Place};
 pub use net::{Broadcast, Destination, InterfaceAddress, Prefix};
+pub(crate) use operation::verb_table;
 pub use operation::{
     Address, Arguments, Bridge, Delete, Down, HOST, Item, Listen, Masquerade, Master, Mention,
     Move, Netns, Nomaster, Operation, Route, Sysctl, SysctlKey, SysctlValue, Up, Veth,

@@ -1,10 +1,15 @@
 //! Level-1 operations: each is one `ip`, `iptables` or `sysctl` command.
 //!
 //! The table below is the one list of verbs: a row gives the key in the file, the type of its
-//! arguments and what it stands for. The types, in `arguments`, say which nodes they name and which
-//! command they are.
+//! arguments and what it stands for. The types say which nodes they name and which command they
+//! are ([`Arguments`]); what carries them out is implemented for the same types elsewhere, and a row
+//! without that does not compile.
 
+mod address;
 mod arguments;
+mod filter;
+mod link;
+mod listen;
 mod setting;
 
 use std::fmt;
@@ -13,13 +18,51 @@ use serde::de::{self, MapAccess, Visitor};
 use serde::ser::SerializeMap;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-pub use arguments::{
-    Address, Arguments, Bridge, Delete, Down, HOST, Listen, Masquerade, Master, Mention, Move,
-    Netns, Nomaster, Route, Sysctl, Up, Veth,
-};
-pub use setting::{SysctlKey, SysctlValue};
+pub use address::{Address, Route};
+pub use arguments::{Arguments, HOST, Mention};
+pub use filter::Masquerade;
+pub use link::{Bridge, Delete, Down, Master, Move, Netns, Nomaster, Up, Veth};
+pub use listen::Listen;
+pub use setting::{Sysctl, SysctlKey, SysctlValue};
 
 use super::value::{Located, Span};
+
+/// The table of verbs: hands its rows to the macro that is named.
+macro_rules! verb_table {
+    ($with:ident) => {
+        $with! {
+            /// Makes or deletes a node: `ip netns`.
+            "netns" => Netns,
+            /// Makes a veth pair: `ip link add … type veth`.
+            "veth" => Veth,
+            /// Makes a bridge: `ip link add … type bridge`.
+            "bridge" => Bridge,
+            /// Sets an interface up.
+            "up" => Up,
+            /// Sets an interface down.
+            "down" => Down,
+            /// Moves an interface to another node.
+            "move" => Move,
+            /// Makes an interface a port of a bridge.
+            "master" => Master,
+            /// Releases a port from its bridge.
+            "nomaster" => Nomaster,
+            /// Deletes an interface.
+            "delete" => Delete,
+            /// Adds or deletes an address.
+            "address" => Address,
+            /// Adds or deletes a route.
+            "route" => Route,
+            /// Changes a network setting.
+            "sysctl" => Sysctl,
+            /// Translates the source of packets that leave.
+            "masquerade" => Masquerade,
+            /// Runs a server in a node.
+            "listen" => Listen,
+        }
+    };
+}
+pub(crate) use verb_table;
 
 /// Makes the enum of operations, its list of keys, and the two directions of serde from one table.
 macro_rules! verbs {
@@ -63,36 +106,7 @@ macro_rules! verbs {
 /// The key that says that an operation is refused, and why.
 const FAILS: &str = "fails";
 
-verbs! {
-    /// Makes or deletes a node: `ip netns`.
-    "netns" => Netns,
-    /// Makes a veth pair: `ip link add … type veth`.
-    "veth" => Veth,
-    /// Makes a bridge: `ip link add … type bridge`.
-    "bridge" => Bridge,
-    /// Sets an interface up.
-    "up" => Up,
-    /// Sets an interface down.
-    "down" => Down,
-    /// Moves an interface to another node.
-    "move" => Move,
-    /// Makes an interface a port of a bridge.
-    "master" => Master,
-    /// Releases a port from its bridge.
-    "nomaster" => Nomaster,
-    /// Deletes an interface.
-    "delete" => Delete,
-    /// Adds or deletes an address.
-    "address" => Address,
-    /// Adds or deletes a route.
-    "route" => Route,
-    /// Changes a network setting.
-    "sysctl" => Sysctl,
-    /// Translates the source of packets that leave.
-    "masquerade" => Masquerade,
-    /// Runs a server in a node.
-    "listen" => Listen,
-}
+verb_table!(verbs);
 
 impl Operation {
     /// Calls `visit` for each node that the operation names.

@@ -2,7 +2,24 @@
 
 use std::fmt;
 
-use crate::scenario::value::ValueError;
+use serde::{Deserialize, Serialize};
+
+use super::arguments::{Arguments, Mention, exec};
+use crate::scenario::name::NodeName;
+use crate::scenario::value::{Located, ValueError};
+
+/// `sysctl -w KEY=VALUE`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Sysctl {
+    /// The node whose setting changes.
+    #[serde(rename = "in")]
+    pub node: Located<NodeName>,
+    /// The setting, such as `net.ipv4.ip_forward`.
+    pub key: Located<SysctlKey>,
+    /// The value, as written to the file.
+    pub value: Located<SysctlValue>,
+}
 
 /// The name of a network setting, such as `net.ipv4.ip_forward`.
 ///
@@ -72,3 +89,13 @@ impl std::str::FromStr for SysctlValue {
 }
 
 crate::scenario::name::as_text!(SysctlKey, SysctlValue);
+
+impl Arguments for Sysctl {
+    fn mentions<'a>(&'a self, visit: &mut dyn FnMut(Mention<'a>)) {
+        visit(Mention::Uses(&self.node.value, self.node.span));
+    }
+
+    fn command(&self) -> String {
+        format!("{}sysctl -w {}={}", exec(&self.node), self.key, self.value)
+    }
+}

@@ -1,0 +1,93 @@
+//! `ip netns` and `ip link`.
+
+use super::{Carry, Native, lacking, node};
+use crate::implement::OperationError;
+use crate::scenario::{Bridge, Delete, Down, LinkRef, Master, Move, Netns, Nomaster, Up, Veth};
+use crate::world::World;
+
+impl Carry for Netns {
+    async fn carry(&self, _: &mut Native, world: &mut World) -> Result<(), OperationError> {
+        match self {
+            Self::Add(name) => Ok(world.add_node(name)?),
+            Self::Delete(name) => Ok(world.delete_node(name).await?),
+        }
+    }
+}
+
+impl Carry for Veth {
+    async fn carry(&self, native: &mut Native, world: &mut World) -> Result<(), OperationError> {
+        let (near, far) = (&self.add.value, &self.peer.value);
+        let far_node = node(world, &far.node)?;
+        let netns = (near.node != far.node).then(|| far_node.netns());
+        let ends = (
+            (near.ifname.as_str(), native.mac(near)),
+            (far.ifname.as_str(), native.mac(far)),
+        );
+        let added = node(world, &near.node)?
+            .route()
+            .add_veth(ends.0, ends.1, netns);
+        added.await.map_err(|error| lacking("veth", error))
+    }
+}
+
+impl Carry for Bridge {
+    async fn carry(&self, _: &mut Native, world: &mut World) -> Result<(), OperationError> {
+        let added = node(world, &self.add.node)?
+            .route()
+            .add_bridge(self.add.ifname.as_str());
+        added.await.map_err(|error| lacking("bridge", error))
+    }
+}
+
+async fn set_up(world: &World, link: &LinkRef, up: bool) -> Result<(), OperationError> {
+    Ok(node(world, &link.node)?
+        .route()
+        .set_link_up(link.ifname.as_str(), up)
+        .await?)
+}
+
+impl Carry for Up {
+    async fn carry(&self, _: &mut Native, world: &mut World) -> Result<(), OperationError> {
+        set_up(world, &self.0, true).await
+    }
+}
+
+impl Carry for Down {
+    async fn carry(&self, _: &mut Native, world: &mut World) -> Result<(), OperationError> {
+        set_up(world, &self.0, false).await
+    }
+}
+
+impl Carry for Move {
+    async fn carry(&self, _: &mut Native, world: &mut World) -> Result<(), OperationError> {
+        let (from, to) = (node(world, &self.dev.node)?, node(world, &self.to)?);
+        Ok(from
+            .route()
+            .move_link(self.dev.ifname.as_str(), to.netns())
+            .await?)
+    }
+}
+
+impl Carry for Master {
+    async fn carry(&self, _: &mut Native, world: &mut World) -> Result<(), OperationError> {
+        let route = node(world, &self.dev.node)?.route();
+        let bridge = Some(self.to.as_str());
+        Ok(route
+            .set_link_master(self.dev.ifname.as_str(), bridge)
+            .await?)
+    }
+}
+
+impl Carry for Nomaster {
+    async fn carry(&self, _: &mut Native, world: &mut World) -> Result<(), OperationError> {
+        let route = node(world, &self.0.node)?.route();
+        Ok(route.set_link_master(self.0.ifname.as_str(), None).await?)
+    }
+}
+
+impl Carry for Delete {
+    async fn carry(&self, _: &mut Native, world: &mut World) -> Result<(), OperationError> {
+        let route = node(world, &self.0.node)?.route();
+        Ok(route.delete_link(self.0.ifname.as_str()).await?)
+    }
+}

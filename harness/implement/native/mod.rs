@@ -1,0 +1,92 @@
+//! The reference implementation: netlink and `/proc/sys`, no external binary.
+
+mod address;
+mod filter;
+mod link;
+mod setting;
+
+use std::collections::HashMap;
+
+use nix::errno::Errno;
+
+use super::{Applied, Implementation, OperationError};
+use crate::kernel::{KernelError, Mac};
+use crate::scenario::{LinkRef, Listen, NodeName, Operation, verb_table};
+use crate::world::{Node, World};
+
+/// Carries operations out over netlink.
+#[derive(Debug, Default)]
+pub struct Native {
+    /// How many interfaces of a name were born in a node. Containers' interfaces are all born as
+    /// `host/eth0` and moved away, and must not share one hardware address.
+    births: HashMap<LinkRef, usize>,
+}
+
+impl Native {
+    /// Chooses the hardware address of an interface that is about to be born: the same in every
+    /// run, and the interface keeps it when it moves.
+    fn mac(&mut self, link: &LinkRef) -> Mac {
+        let births = self.births.entry(link.clone()).or_default();
+        *births += 1;
+        match births {
+            1 => Mac::derived_from(&link.to_string()),
+            again => Mac::derived_from(&format!("{link} {again}")),
+        }
+    }
+}
+
+/// How the native implementation carries out the verb with these arguments.
+trait Carry {
+    async fn carry(&self, native: &mut Native, world: &mut World) -> Result<(), OperationError>;
+}
+
+/// Finds for each verb of the table how it is carried out.
+macro_rules! dispatch {
+    ($($(#[$doc:meta])* $key:literal => $variant:ident,)+) => {
+        async fn carry_out(
+            native: &mut Native,
+            world: &mut World,
+            operation: &Operation,
+        ) -> Result<(), OperationError> {
+            match operation {
+                $(Operation::$variant(arguments) => arguments.carry(native, world).await,)+
+            }
+        }
+    };
+}
+
+verb_table!(dispatch);
+
+impl Implementation for Native {
+    fn name(&self) -> &str {
+        "native"
+    }
+
+    fn apply<'a>(&'a mut self, world: &'a mut World, operation: &'a Operation) -> Applied<'a> {
+        Box::pin(carry_out(self, world, operation))
+    }
+}
+
+impl Carry for Listen {
+    async fn carry(&self, _: &mut Native, _: &mut World) -> Result<(), OperationError> {
+        Err(OperationError::HarnessOnly("listen"))
+    }
+}
+
+/// Finds a node; a scenario that names one which is not there is refused before it runs, so this
+/// can only be one that a refused `netns` left out.
+fn node<'a>(world: &'a World, name: &NodeName) -> Result<&'a Node, KernelError> {
+    world.node(name).ok_or(KernelError {
+        errno: Errno::ENOENT,
+        sentence: Some(format!("no network namespace `{name}`")),
+    })
+}
+
+/// Tells a missing feature from a refusal.
+fn lacking(feature: &'static str, reason: KernelError) -> OperationError {
+    if reason.is_unsupported() {
+        OperationError::Unsupported { feature, reason }
+    } else {
+        reason.into()
+    }
+}

@@ -1,0 +1,183 @@
+//! Nodes and links: `ip netns` and `ip link`.
+
+use serde::{Deserialize, Serialize};
+
+use super::arguments::{Arguments, HOST, Mention, ip, placed};
+use crate::scenario::name::{IfName, LinkRef, NodeName};
+use crate::scenario::value::Located;
+
+/// `ip netns add|delete NAME`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Netns {
+    /// Makes a node; its only interface is `lo`, which is down.
+    Add(Located<NodeName>),
+    /// Deletes a node and the interfaces in it.
+    Delete(Located<NodeName>),
+}
+
+/// `ip link add NAME type veth peer name PEER`: a pair of interfaces, each in its final node.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Veth {
+    /// One end.
+    pub add: Located<LinkRef>,
+    /// The other end.
+    pub peer: Located<LinkRef>,
+}
+
+/// `ip link add NAME type bridge`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Bridge {
+    /// The bridge.
+    pub add: Located<LinkRef>,
+}
+
+/// `ip link set NAME netns NODE`: the interface loses its addresses and comes out down.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Move {
+    /// The interface, where it is now.
+    pub dev: Located<LinkRef>,
+    /// The node that it goes to.
+    pub to: Located<NodeName>,
+}
+
+/// `ip link set NAME master BRIDGE`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Master {
+    /// The interface that becomes a port.
+    pub dev: Located<LinkRef>,
+    /// The bridge, in the same node.
+    pub to: Located<IfName>,
+}
+
+/// `ip link set NAME up`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Up(pub Located<LinkRef>);
+
+/// `ip link set NAME down`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Down(pub Located<LinkRef>);
+
+/// `ip link set NAME nomaster`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Nomaster(pub Located<LinkRef>);
+
+/// `ip link delete NAME`; deleting one end of a veth pair deletes the other.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Delete(pub Located<LinkRef>);
+
+impl Arguments for Netns {
+    fn mentions<'a>(&'a self, visit: &mut dyn FnMut(Mention<'a>)) {
+        match self {
+            Self::Add(name) => visit(Mention::Adds(name, name.span)),
+            Self::Delete(name) => visit(Mention::Deletes(name, name.span)),
+        }
+    }
+
+    fn command(&self) -> String {
+        match self {
+            Self::Add(name) => format!("ip netns add {name}"),
+            Self::Delete(name) => format!("ip netns delete {name}"),
+        }
+    }
+}
+
+impl Arguments for Veth {
+    fn mentions<'a>(&'a self, visit: &mut dyn FnMut(Mention<'a>)) {
+        visit(Mention::Uses(&self.add.value.node, self.add.span));
+        visit(Mention::Uses(&self.peer.value.node, self.peer.span));
+    }
+
+    fn command(&self) -> String {
+        let (add, peer) = (&self.add.value, &self.peer.value);
+        if add.node == peer.node {
+            let ip = ip(&add.node);
+            return format!(
+                "{ip} link add {} type veth peer name {}",
+                add.ifname, peer.ifname
+            );
+        }
+        format!(
+            "ip link add {}{} type veth peer name {}{}",
+            add.ifname,
+            placed(&add.node),
+            peer.ifname,
+            placed(&peer.node)
+        )
+    }
+}
+
+impl Arguments for Bridge {
+    fn mentions<'a>(&'a self, visit: &mut dyn FnMut(Mention<'a>)) {
+        visit(Mention::Uses(&self.add.value.node, self.add.span));
+    }
+
+    fn command(&self) -> String {
+        format!(
+            "{} link add {} type bridge",
+            ip(&self.add.node),
+            self.add.ifname
+        )
+    }
+}
+
+impl Arguments for Move {
+    fn mentions<'a>(&'a self, visit: &mut dyn FnMut(Mention<'a>)) {
+        visit(Mention::Uses(&self.dev.value.node, self.dev.span));
+        visit(Mention::Uses(&self.to.value, self.to.span));
+    }
+
+    fn command(&self) -> String {
+        // `host` has no name under /run/netns; from inside it, it is the namespace of pid 1.
+        let to = if self.to.as_str() == HOST {
+            "1"
+        } else {
+            self.to.as_str()
+        };
+        format!(
+            "{} link set {} netns {to}",
+            ip(&self.dev.node),
+            self.dev.ifname
+        )
+    }
+}
+
+impl Arguments for Master {
+    fn mentions<'a>(&'a self, visit: &mut dyn FnMut(Mention<'a>)) {
+        visit(Mention::Uses(&self.dev.value.node, self.dev.span));
+    }
+
+    fn command(&self) -> String {
+        format!(
+            "{} link set {} master {}",
+            ip(&self.dev.node),
+            self.dev.ifname,
+            self.to
+        )
+    }
+}
+
+/// Implements [`Arguments`] for the verbs whose only argument is an interface.
+macro_rules! on_link {
+    ($($type:ident => $words:literal),+ $(,)?) => { $(
+        impl Arguments for $type {
+            fn mentions<'a>(&'a self, visit: &mut dyn FnMut(Mention<'a>)) {
+                visit(Mention::Uses(&self.0.value.node, self.0.span));
+            }
+
+            fn command(&self) -> String {
+                format!(concat!("{} link ", $words), ip(&self.0.node), self.0.ifname)
+            }
+        }
+    )+ };
+}
+
+on_link!(Up => "set {} up", Down => "set {} down", Nomaster => "set {} nomaster", Delete => "delete {}");

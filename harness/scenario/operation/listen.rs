@@ -1,0 +1,41 @@
+//! Servers that probes can reach.
+
+use serde::{Deserialize, Serialize};
+
+use super::arguments::{Arguments, Mention, exec};
+use crate::scenario::name::NodeName;
+use crate::scenario::value::Located;
+
+/// A server that netproof runs in a node: TCP accepts, UDP sends back what it gets.
+///
+/// The harness opens it, whatever the implementation; `nc -l` stands in the shell form.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Listen {
+    /// The node that the server is in.
+    #[serde(rename = "in")]
+    pub node: Located<NodeName>,
+    /// The TCP port.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tcp: Option<Located<u16>>,
+    /// The UDP port.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub udp: Option<Located<u16>>,
+}
+
+impl Arguments for Listen {
+    fn mentions<'a>(&'a self, visit: &mut dyn FnMut(Mention<'a>)) {
+        visit(Mention::Uses(&self.node.value, self.node.span));
+    }
+
+    fn command(&self) -> String {
+        let mut text = format!("{}nc -lk", exec(&self.node));
+        if let Some(port) = &self.tcp {
+            text += &format!(" {port}");
+        }
+        if let Some(port) = &self.udp {
+            text += &format!(" -u {port}");
+        }
+        text + " &"
+    }
+}
