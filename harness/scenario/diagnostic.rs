@@ -93,6 +93,7 @@ impl Diagnostic {
         "node-deleted",
         "node-not-yet-added",
         "port-zero",
+        "refusing-route-with-a-way",
         "reply-not-in-arp",
         "reply-only-in-arp",
         "route-to-nowhere",

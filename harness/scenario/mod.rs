@@ -24,7 +24,7 @@ pub use net::{Broadcast, Destination, InterfaceAddress, Prefix};
 pub(crate) use operation::verb_table;
 pub use operation::{
     Address, Arguments, Bridge, Delete, Down, HOST, Item, Listen, Masquerade, Master, Mention,
-    Move, Netns, Nomaster, Operation, Route, Sysctl, SysctlKey, SysctlValue, Up, Veth,
+    Move, Netns, Nomaster, Operation, Refusal, Route, Sysctl, SysctlKey, SysctlValue, Up, Veth,
 };
 pub use parse::{SIZE_MAX, parse, parse_bytes, read};
 pub use value::{Located, Span, ValueError};

@@ -4,8 +4,8 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use super::{Carry, Native, node};
 use crate::implement::OperationError;
-use crate::kernel::route::NewRoute;
-use crate::scenario::{Address, Broadcast, Destination, InterfaceAddress, Route};
+use crate::kernel::route::{NewRoute, RouteKind};
+use crate::scenario::{Address, Broadcast, Destination, InterfaceAddress, Refusal, Route};
 use crate::world::World;
 
 impl Carry for Address {
@@ -51,6 +51,15 @@ impl Carry for Route {
             },
             gateway: self.via.as_ref().map(|via| via.value),
             link: self.dev.as_ref().map(|dev| dev.as_str()),
+            kind: match self.kind.as_ref().map(|kind| kind.value) {
+                None => RouteKind::Unicast,
+                Some(Refusal::Blackhole) => RouteKind::Blackhole,
+                Some(Refusal::Unreachable) => RouteKind::Unreachable,
+                Some(Refusal::Prohibit) => RouteKind::Prohibit,
+            },
+            preferred_source: self.src.as_ref().map(|src| src.value),
+            metric: self.metric.as_ref().map(|metric| metric.value),
+            onlink: self.onlink,
         };
         if let Some(added) = &self.add {
             socket.add_route(to(added.value)).await?;

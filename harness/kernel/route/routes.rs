@@ -35,6 +35,8 @@ pub struct Route {
     pub metric: u32,
     /// The interface has no carrier (`RTNH_F_LINKDOWN`).
     pub link_down: bool,
+    /// The gateway is taken to be on the link (`RTNH_F_ONLINK`).
+    pub onlink: bool,
 }
 
 /// What a route does with packets.
@@ -69,6 +71,14 @@ pub struct NewRoute<'a> {
     pub gateway: Option<IpAddr>,
     /// The name of the interface that packets leave by.
     pub link: Option<&'a str>,
+    /// What the route does with packets.
+    pub kind: RouteKind,
+    /// The source address of packets that have none yet.
+    pub preferred_source: Option<IpAddr>,
+    /// The metric; the kernel takes 0 where none is given.
+    pub metric: Option<u32>,
+    /// The gateway is taken to be on the link.
+    pub onlink: bool,
 }
 
 impl RouteProtocol {
@@ -146,11 +156,12 @@ impl RouteSocket {
     pub async fn add_route(&self, route: NewRoute<'_>) -> Result<(), KernelError> {
         let mut message = self.message(route).await?;
         message.header.protocol = WireProtocol::Boot;
-        message.header.kind = RouteType::Unicast;
-        message.header.scope = if route.gateway.is_some() {
-            WireScope::Universe
-        } else {
+        message.header.kind = wire_kind(route.kind);
+        // iproute2 gives scope link to what is neither behind a gateway nor refused.
+        message.header.scope = if route.gateway.is_none() && route.kind == RouteKind::Unicast {
             WireScope::Link
+        } else {
+            WireScope::Universe
         };
         self.change(
             RouteNetlinkMessage::NewRoute(message),
@@ -167,7 +178,11 @@ impl RouteSocket {
     pub async fn delete_route(&self, route: NewRoute<'_>) -> Result<(), KernelError> {
         let mut message = self.message(route).await?;
         message.header.protocol = WireProtocol::Unspec;
-        message.header.kind = RouteType::Unspec;
+        message.header.kind = match route.kind {
+            // As `ip route delete` without a type: any.
+            RouteKind::Unicast => RouteType::Unspec,
+            kind => wire_kind(kind),
+        };
         message.header.scope = WireScope::NoWhere;
         self.change(RouteNetlinkMessage::DelRoute(message), 0).await
     }
@@ -215,12 +230,33 @@ impl RouteSocket {
                 .attributes
                 .push(RouteAttribute::Gateway(gateway.into()));
         }
+        if let Some(source) = route.preferred_source {
+            message
+                .attributes
+                .push(RouteAttribute::PrefSource(source.into()));
+        }
+        if let Some(metric) = route.metric {
+            message.attributes.push(RouteAttribute::Priority(metric));
+        }
+        if route.onlink {
+            message.header.flags |= RouteFlags::Onlink;
+        }
         if let Some(link) = route.link {
             message
                 .attributes
                 .push(RouteAttribute::Oif(self.link(link).await?.index));
         }
         Ok(message)
+    }
+}
+
+fn wire_kind(kind: RouteKind) -> RouteType {
+    match kind {
+        RouteKind::Unicast => RouteType::Unicast,
+        RouteKind::Blackhole => RouteType::BlackHole,
+        RouteKind::Unreachable => RouteType::Unreachable,
+        RouteKind::Prohibit => RouteType::Prohibit,
+        RouteKind::Other(number) => RouteType::from(number),
     }
 }
 
@@ -261,6 +297,7 @@ fn from_message(message: &RouteMessage) -> Route {
         preferred_source: None,
         metric: 0,
         link_down: header.flags.contains(RouteFlags::Linkdown),
+        onlink: header.flags.contains(RouteFlags::Onlink),
     };
     for attribute in &message.attributes {
         match attribute {

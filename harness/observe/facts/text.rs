@@ -143,6 +143,9 @@ fn route_line(route: &Route, name: &dyn Fn(u32) -> String) -> String {
     if route.metric != 0 {
         let _ = write!(line, " metric {}", route.metric);
     }
+    if route.onlink {
+        line.push_str(" onlink");
+    }
     if route.link_down {
         line.push_str(" linkdown");
     }

@@ -1,5 +1,6 @@
 //! Addresses and routes: `ip address` and `ip route`.
 
+use std::fmt;
 use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
@@ -26,7 +27,7 @@ pub struct Address {
     pub broadcast: Option<Located<Broadcast>>,
 }
 
-/// `ip route add|delete DESTINATION [via GATEWAY] [dev NAME]`.
+/// `ip route add|delete [TYPE] DESTINATION [via GATEWAY] [dev NAME] [src ADDRESS] [metric N] [onlink]`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Route {
@@ -45,6 +46,44 @@ pub struct Route {
     /// The interface that packets leave by.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dev: Option<Located<IfName>>,
+    /// What the route does with packets in place of sending them on.
+    #[serde(default, rename = "type", skip_serializing_if = "Option::is_none")]
+    pub kind: Option<Located<Refusal>>,
+    /// The source address of packets that have none yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub src: Option<Located<IpAddr>>,
+    /// The metric: of two routes to one destination, that with the lower one counts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub metric: Option<Located<u32>>,
+    /// The gateway is taken to be on the link, whatever its address says.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub onlink: bool,
+}
+
+/// What a route does with packets that it does not send on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Refusal {
+    /// Drops them and says nothing.
+    Blackhole,
+    /// Refuses them: host unreachable.
+    Unreachable,
+    /// Refuses them: administratively prohibited.
+    Prohibit,
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Blackhole => "blackhole",
+            Self::Unreachable => "unreachable",
+            Self::Prohibit => "prohibit",
+        })
+    }
+}
+
+fn is_false(value: &bool) -> bool {
+    !value
 }
 
 impl Arguments for Address {
@@ -75,7 +114,12 @@ impl Arguments for Route {
         let mut text = format!("{} route", ip(&self.node));
         for (verb, destination) in [("add", &self.add), ("delete", &self.delete)] {
             if let Some(destination) = destination {
-                text += &format!(" {verb} {destination}");
+                let kind = self
+                    .kind
+                    .as_ref()
+                    .map(|kind| format!("{kind} "))
+                    .unwrap_or_default();
+                text += &format!(" {verb} {kind}{destination}");
             }
         }
         if let Some(via) = &self.via {
@@ -83,6 +127,15 @@ impl Arguments for Route {
         }
         if let Some(dev) = &self.dev {
             text += &format!(" dev {dev}");
+        }
+        if let Some(src) = &self.src {
+            text += &format!(" src {src}");
+        }
+        if let Some(metric) = &self.metric {
+            text += &format!(" metric {metric}");
+        }
+        if self.onlink {
+            text += " onlink";
         }
         text
     }

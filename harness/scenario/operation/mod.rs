@@ -18,7 +18,7 @@ use serde::de::{self, MapAccess, Visitor};
 use serde::ser::SerializeMap;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-pub use address::{Address, Route};
+pub use address::{Address, Refusal, Route};
 pub use arguments::{Arguments, HOST, Mention};
 pub use filter::Masquerade;
 pub use link::{Bridge, Delete, Down, Master, Move, Netns, Nomaster, Up, Veth};

@@ -209,7 +209,30 @@ impl Shape {
         if let Some(via) = &route.via {
             self.ipv4(via.value, via.span);
         }
+        if let Some(src) = &route.src {
+            self.ipv4(src.value, src.span);
+        }
+        let ways: Vec<Span> = [
+            route.via.as_ref().map(|via| via.span),
+            route.dev.as_ref().map(|dev| dev.span),
+            route.src.as_ref().map(|src| src.span),
+        ]
+        .into_iter()
+        .flatten()
+        .collect();
+        if let (Some(kind), Some(way)) = (&route.kind, ways.first()) {
+            let problem = Diagnostic::new(
+                "refusing-route-with-a-way",
+                *way,
+                format!("a `{kind}` route leads nowhere"),
+            )
+            .label("it has no gateway, interface or source")
+            .also(kind.span, "because of this")
+            .help("take out the one or the other");
+            self.problems.push(problem);
+        }
         if let Some(add) = &route.add
+            && route.kind.is_none()
             && route.via.is_none()
             && route.dev.is_none()
         {
