@@ -6,6 +6,7 @@
 //! * `flips/tutorials/gateway`: each of its expectations, turned into its opposite one at a time,
 //!   fails and says what was seen instead;
 //! * `identity/...`: the facts are the same bytes in every tier, as every user, on every machine;
+//! * `life/...`: nothing of a run outlives it, whichever of its processes is killed;
 //! * `load/...`: no verdict is wrong while every processor is busy with something else;
 //! * `orphans`: scenarios and snapshots belong together.
 //!
@@ -21,6 +22,7 @@
 
 mod flips;
 mod identity;
+mod life;
 mod load;
 mod orphans;
 mod support;
@@ -52,6 +54,7 @@ fn main() -> ExitCode {
         .collect();
     trials.extend(flips::trials(&scenarios));
     trials.extend(identity::trials());
+    trials.extend(life::trials());
     trials.extend(load::trials());
     trials.extend(orphans::trials(&scenarios));
     libtest_mimic::run(&arguments, trials).exit_code()
