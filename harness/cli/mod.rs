@@ -9,6 +9,7 @@ mod list;
 mod out;
 mod run;
 mod select;
+mod show;
 
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
@@ -35,6 +36,8 @@ enum Verb {
     Check(Selection),
     /// Lists scenarios with their titles.
     List(ListArgs),
+    /// Prints a scenario as a shell script of `ip`, `sysctl` and `iptables` commands.
+    Show(ShowArgs),
 }
 
 /// Which scenarios are meant.
@@ -82,6 +85,12 @@ struct ListArgs {
     format: Format,
 }
 
+#[derive(Debug, Args)]
+struct ShowArgs {
+    /// A file, or the name of a carried scenario.
+    scenario: PathBuf,
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Format {
     /// For a person.
@@ -125,5 +134,6 @@ pub fn main() -> Exit {
         Verb::Run(args) => run::run(&args),
         Verb::Check(selection) => check::check(&selection),
         Verb::List(args) => list::list(&args),
+        Verb::Show(args) => show::show(&args),
     }
 }

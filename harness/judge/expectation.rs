@@ -42,7 +42,7 @@ pub fn judge(
         if exists(&sighting.on) {
             points.not_seen(sighting, &record.sightings);
         } else {
-            points.differ("not-seen", describe_sighting(sighting), "no such interface");
+            points.differ("not-seen", sighting, "no such interface");
         }
     }
     let verdict = match (&record.fate, points.mismatches.is_empty()) {
@@ -114,7 +114,7 @@ impl Points {
                     self.differ("leg", expected_leg, leg);
                 }
             }
-            _ => self.differ("fate", describe(expected), seen),
+            _ => self.differ("fate", expected, seen),
         }
     }
 
@@ -129,7 +129,7 @@ impl Points {
             } else {
                 packets(&on_it)
             };
-            self.differ("seen", describe_sighting(expected), shown);
+            self.differ("seen", expected, shown);
         }
     }
 
@@ -139,7 +139,7 @@ impl Points {
             .filter(|seen| matches(unwanted, seen))
             .collect();
         if !found.is_empty() {
-            let nothing = format!("no {}", describe_sighting(unwanted));
+            let nothing = format!("no {unwanted}");
             self.differ("not-seen", nothing, packets(&found));
         }
     }
@@ -161,46 +161,6 @@ fn matches(expected: &Sighting, seen: &Seen) -> bool {
             .destination
             .as_ref()
             .is_none_or(|to| to.value == seen.destination)
-}
-
-fn describe(expected: &ExpectedFate) -> String {
-    match expected {
-        ExpectedFate::Reply(reply) => {
-            let mut text = "reply".to_owned();
-            let details = [
-                ("ttl", reply.ttl.as_ref().map(ToString::to_string)),
-                ("source", reply.source.as_ref().map(ToString::to_string)),
-                ("by", reply.by.as_ref().map(ToString::to_string)),
-            ];
-            for (what, detail) in details {
-                if let Some(detail) = detail {
-                    text += &format!(" {what} {detail}");
-                }
-            }
-            text
-        }
-        ExpectedFate::Rejected(rejected) => format!("rejected {} by {}", rejected.how, rejected.by),
-        ExpectedFate::Lost(lost) => match lost.leg.as_ref().map(|leg| leg.value) {
-            Some(Leg::Reply) => format!("reply lost after {}", lost.after),
-            _ => format!("lost after {}", lost.after),
-        },
-    }
-}
-
-fn describe_sighting(sighting: &Sighting) -> String {
-    let leg = sighting
-        .leg
-        .as_ref()
-        .map(|leg| leg.value)
-        .unwrap_or_default();
-    let mut text = format!("{leg} on {}", sighting.on);
-    if let Some(source) = &sighting.source {
-        text += &format!(" from {source}");
-    }
-    if let Some(destination) = &sighting.destination {
-        text += &format!(" to {destination}");
-    }
-    text
 }
 
 /// Says which packets were on an interface, each kind once.

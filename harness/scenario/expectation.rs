@@ -252,6 +252,45 @@ impl fmt::Display for Probe {
     }
 }
 
+impl fmt::Display for ExpectedFate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Reply(reply) => {
+                f.write_str("reply")?;
+                if let Some(ttl) = &reply.ttl {
+                    write!(f, " ttl {ttl}")?;
+                }
+                if let Some(source) = &reply.source {
+                    write!(f, " source {source}")?;
+                }
+                if let Some(by) = &reply.by {
+                    write!(f, " by {by}")?;
+                }
+                Ok(())
+            }
+            Self::Rejected(rejected) => write!(f, "rejected {} by {}", rejected.how, rejected.by),
+            Self::Lost(lost) => match lost.leg.as_ref().map(|leg| leg.value) {
+                Some(Leg::Reply) => write!(f, "reply lost after {}", lost.after),
+                _ => write!(f, "lost after {}", lost.after),
+            },
+        }
+    }
+}
+
+impl fmt::Display for Sighting {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let leg = self.leg.as_ref().map(|leg| leg.value).unwrap_or_default();
+        write!(f, "{leg} on {}", self.on)?;
+        if let Some(source) = &self.source {
+            write!(f, " from {source}")?;
+        }
+        if let Some(destination) = &self.destination {
+            write!(f, " to {destination}")?;
+        }
+        Ok(())
+    }
+}
+
 const PROBES: &[&str] = &["ping", "arp", "udp", "tcp"];
 const FATES: &[&str] = &["reply", "rejected", "lost"];
 const KEYS: &[&str] = &[

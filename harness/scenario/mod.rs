@@ -9,6 +9,7 @@ mod name;
 mod net;
 mod operation;
 mod parse;
+mod script;
 mod suggest;
 mod validate;
 mod value;

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
-use super::arguments::{Arguments, Mention, ip};
+use super::arguments::{Arguments, Mention, ip, word};
 use crate::scenario::name::{IfName, LinkRef, NodeName};
 use crate::scenario::net::{Broadcast, Destination, InterfaceAddress};
 use crate::scenario::value::Located;
@@ -101,7 +101,7 @@ impl Arguments for Address {
         if let Some(broadcast) = &self.broadcast {
             text += &format!(" broadcast {broadcast}");
         }
-        text + &format!(" dev {}", self.dev.ifname)
+        text + &format!(" dev {}", word(self.dev.ifname.as_str()))
     }
 }
 
@@ -126,7 +126,7 @@ impl Arguments for Route {
             text += &format!(" via {via}");
         }
         if let Some(dev) = &self.dev {
-            text += &format!(" dev {dev}");
+            text += &format!(" dev {}", word(dev.as_str()));
         }
         if let Some(src) = &self.src {
             text += &format!(" src {src}");

@@ -1,6 +1,8 @@
 //! What the arguments of every verb can tell about themselves, and the words that commands begin
 //! with.
 
+use std::borrow::Cow;
+
 use crate::scenario::name::NodeName;
 use crate::scenario::value::Span;
 
@@ -51,5 +53,34 @@ pub(super) fn placed(node: &NodeName) -> String {
         String::new()
     } else {
         format!(" netns {node}")
+    }
+}
+
+/// Writes a text as one word of a shell command. The kernel allows nearly anything in the name of an
+/// interface, `$(reboot)` too.
+pub(in crate::scenario) fn word(text: &str) -> Cow<'_, str> {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "%+,-./:=@_".contains(c);
+    if !text.is_empty() && text.chars().all(plain) {
+        Cow::Borrowed(text)
+    } else {
+        Cow::Owned(format!("'{}'", text.replace('\'', r"'\''")))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    #[rstest]
+    #[case::name("app_br", "app_br")]
+    #[case::setting("net.ipv4.ip_forward=1", "net.ipv4.ip_forward=1")]
+    #[case::two_words("a b", "'a b'")]
+    #[case::substitution("$(reboot)", "'$(reboot)'")]
+    #[case::quote("it's", r"'it'\''s'")]
+    #[case::nothing("", "''")]
+    fn a_word_is_one_word_to_a_shell(#[case] text: &str, #[case] written: &str) {
+        assert_eq!(word(text), written);
     }
 }

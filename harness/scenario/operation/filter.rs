@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::arguments::{Arguments, Mention, exec};
+use super::arguments::{Arguments, Mention, exec, word};
 use crate::scenario::name::{IfName, NodeName};
 use crate::scenario::net::Prefix;
 use crate::scenario::value::Located;
@@ -33,7 +33,7 @@ impl Arguments for Masquerade {
             text += &format!(" -s {source}");
         }
         if let Some(not_out) = &self.not_out {
-            text += &format!(" ! -o {not_out}");
+            text += &format!(" ! -o {}", word(not_out.as_str()));
         }
         text + " -j MASQUERADE"
     }

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::arguments::{Arguments, HOST, Mention, ip, placed};
+use super::arguments::{Arguments, HOST, Mention, ip, placed, word};
 use crate::scenario::name::{IfName, LinkRef, NodeName};
 use crate::scenario::value::Located;
 
@@ -102,14 +102,15 @@ impl Arguments for Veth {
             let ip = ip(&add.node);
             return format!(
                 "{ip} link add {} type veth peer name {}",
-                add.ifname, peer.ifname
+                word(add.ifname.as_str()),
+                word(peer.ifname.as_str())
             );
         }
         format!(
             "ip link add {}{} type veth peer name {}{}",
-            add.ifname,
+            word(add.ifname.as_str()),
             placed(&add.node),
-            peer.ifname,
+            word(peer.ifname.as_str()),
             placed(&peer.node)
         )
     }
@@ -124,7 +125,7 @@ impl Arguments for Bridge {
         format!(
             "{} link add {} type bridge",
             ip(&self.add.node),
-            self.add.ifname
+            word(self.add.ifname.as_str())
         )
     }
 }
@@ -145,7 +146,7 @@ impl Arguments for Move {
         format!(
             "{} link set {} netns {to}",
             ip(&self.dev.node),
-            self.dev.ifname
+            word(self.dev.ifname.as_str())
         )
     }
 }
@@ -159,8 +160,8 @@ impl Arguments for Master {
         format!(
             "{} link set {} master {}",
             ip(&self.dev.node),
-            self.dev.ifname,
-            self.to
+            word(self.dev.ifname.as_str()),
+            word(self.to.as_str())
         )
     }
 }
@@ -174,7 +175,7 @@ macro_rules! on_link {
             }
 
             fn command(&self) -> String {
-                format!(concat!("{} link ", $words), ip(&self.0.node), self.0.ifname)
+                format!(concat!("{} link ", $words), ip(&self.0.node), word(self.0.ifname.as_str()))
             }
         }
     )+ };

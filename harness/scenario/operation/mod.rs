@@ -19,6 +19,7 @@ use serde::ser::SerializeMap;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 pub use address::{Address, Refusal, Route};
+pub(super) use arguments::word;
 pub use arguments::{Arguments, HOST, Mention};
 pub use filter::Masquerade;
 pub use link::{Bridge, Delete, Down, Master, Move, Netns, Nomaster, Up, Veth};

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::arguments::{Arguments, Mention, exec};
+use super::arguments::{Arguments, Mention, exec, word};
 use crate::scenario::name::NodeName;
 use crate::scenario::value::{Located, ValueError};
 
@@ -96,6 +96,7 @@ impl Arguments for Sysctl {
     }
 
     fn command(&self) -> String {
-        format!("{}sysctl -w {}={}", exec(&self.node), self.key, self.value)
+        let setting = format!("{}={}", self.key, self.value);
+        format!("{}sysctl -w {}", exec(&self.node), word(&setting))
     }
 }

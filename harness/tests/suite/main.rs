@@ -7,3 +7,4 @@ mod invalid;
 mod layers;
 mod readme;
 mod runner;
+mod show;

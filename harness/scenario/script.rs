@@ -1,0 +1,228 @@
+//! A scenario as a shell script: the commands that its operations stand for, in order, with all that
+//! it says beside them as comments.
+
+use std::fmt::Write as _;
+
+use super::expectation::Expectation;
+use super::model::{FactKind, Scenario, Step};
+use super::operation::{HOST, Item, Operation, word};
+
+/// What every script begins with, behind the title. It changes addresses, routes and namespaces of
+/// wherever it runs, so it insists on a place where nothing is yet.
+const GUARD: &str = r#"# For a network namespace that is thrown away, never for the machine itself:
+#
+#     unshare --user --map-root-user --net --mount --pid --fork --mount-proc \
+#         sh -c 'mount -t tmpfs run /run && exec sh "$1"' sh SCRIPT
+#
+# A new namespace takes over settings of the machine, such as whether it forwards. `netproof run`
+# pins them; this script does not.
+set -eu
+
+if [ "$(readlink /proc/1/ns/net)" != "$(readlink /proc/self/ns/net)" ]; then
+    echo "$0: process 1 is in another network namespace: run it as its first lines say" >&2
+    exit 1
+fi
+if [ -n "$(ip -o link show up)" ] || [ -n "$(ls -A /run/netns 2>/dev/null)" ]; then
+    echo "$0: something is set up here already: run it as its first lines say" >&2
+    exit 1
+fi
+"#;
+
+impl Scenario {
+    /// Writes the scenario as a POSIX shell script that builds its network with `ip`, `sysctl` and
+    /// `iptables`, and stops where a command comes out otherwise than the scenario says.
+    ///
+    /// What is expected of packets stands in it as comments.
+    ///
+    /// ```
+    /// # let text = "
+    /// # title: A wire
+    /// # nodes: [web]
+    /// # steps:
+    /// #   - name: s
+    /// #     do:
+    /// #       - up: web/lo
+    /// # ";
+    /// let scenario = netproof::scenario::parse("wire.yaml", text)?;
+    /// assert!(scenario.script().contains("\nip -n web link set lo up\n"));
+    /// # Ok::<(), netproof::scenario::Diagnostics>(())
+    /// ```
+    pub fn script(&self) -> String {
+        let mut script = Script::default();
+        script.text += "#!/bin/sh\n";
+        script.comment(&self.title);
+        if let Some(source) = &self.source {
+            script.comment(&format!("Source: {source}"));
+        }
+        script.comment("");
+        script.text += GUARD;
+        let made: Vec<_> = self
+            .nodes
+            .iter()
+            .filter(|node| node.as_str() != HOST)
+            .collect();
+        if !made.is_empty() || !self.given.is_empty() {
+            script.heading("Given");
+        }
+        for node in made {
+            script.line(&format!("ip netns add {node}"));
+        }
+        script.items(&self.given);
+        for (at, step) in self.steps.iter().enumerate() {
+            script.step(at + 1, step);
+        }
+        script.text
+    }
+}
+
+#[derive(Default)]
+struct Script {
+    text: String,
+}
+
+impl Script {
+    fn line(&mut self, line: &str) {
+        let _ = writeln!(self.text, "{line}");
+    }
+
+    /// Writes text that the shell must not read, whatever is in it.
+    fn comment(&mut self, text: &str) {
+        let text = text.replace(char::is_control, " ");
+        self.line(format!("# {text}").trim_end());
+    }
+
+    fn heading(&mut self, text: &str) {
+        self.line("");
+        self.comment(&format!("--- {text}"));
+    }
+
+    fn step(&mut self, number: usize, step: &Step) {
+        self.heading(&format!("Step {number}: {}", step.name));
+        self.items(&step.operations);
+        if !step.expectations.is_empty() {
+            self.comment("Now:");
+        }
+        for expectation in &step.expectations {
+            self.expectation(expectation);
+        }
+        if !step.snapshot.is_empty() {
+            let kinds: Vec<&str> = step
+                .snapshot
+                .iter()
+                .map(|kind: &super::Located<FactKind>| kind.value.word())
+                .collect();
+            self.comment(&format!("Snapshot: {}", kinds.join(", ")));
+        }
+    }
+
+    fn items(&mut self, items: &[Item]) {
+        for item in items {
+            self.item(item);
+        }
+    }
+
+    fn item(&mut self, item: &Item) {
+        let command = item.operation.command();
+        if let Operation::Listen(_) = item.operation {
+            self.comment("A server; any other on that port does as well.");
+        }
+        let Some(reason) = &item.fails else {
+            return self.line(&command);
+        };
+        self.comment(&format!("Refused: {reason}"));
+        // In the background nothing could be refused.
+        let command = command.trim_end_matches(" &");
+        let complaint = word(&format!("not refused: {command}")).into_owned();
+        self.line(&format!("if {command}; then"));
+        self.line(&format!("    echo {complaint} >&2"));
+        self.line("    exit 1");
+        self.line("fi");
+    }
+
+    fn expectation(&mut self, expectation: &Expectation) {
+        self.comment(&format!("  {}: {}", expectation.probe, expectation.fate));
+        for sighting in &expectation.seen {
+            self.comment(&format!("    seen: {sighting}"));
+        }
+        for sighting in &expectation.not_seen {
+            self.comment(&format!("    not seen: {sighting}"));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::scenario::parse;
+
+    fn script(text: &str) -> String {
+        parse("s.yaml", text).unwrap().script()
+    }
+
+    #[test]
+    fn what_is_refused_ends_the_script_when_it_is_not() {
+        let text = "
+title: t
+nodes: [host, web]
+steps:
+  - name: s
+    do:
+      - up: web/br0
+        fails: No such device
+";
+        let expected = "\
+# --- Step 1: s
+# Refused: No such device
+if ip -n web link set br0 up; then
+    echo 'not refused: ip -n web link set br0 up' >&2
+    exit 1
+fi
+";
+        assert!(script(text).ends_with(expected), "{}", script(text));
+    }
+
+    #[test]
+    fn only_a_node_other_than_host_is_made() {
+        let text = "title: t\nnodes: [host, web]\nsteps: [{name: s, do: [up: host/lo]}]";
+        let script = script(text);
+        assert!(script.contains("\nip netns add web\n"), "{script}");
+        assert!(!script.contains("netns add host"), "{script}");
+    }
+
+    #[test]
+    fn nothing_that_a_scenario_says_is_read_as_shell() {
+        let text = "title: $(reboot)
+nodes: [host]
+steps: [{name: '`reboot`', do: [bridge: {add: 'host/$(reboot)'}]}]";
+        let script = script(text);
+        let outside: Vec<&str> = script
+            .lines()
+            .filter(|line| line.contains("reboot") && !line.starts_with('#'))
+            .collect();
+        assert_eq!(outside, ["ip link add '$(reboot)' type bridge"]);
+    }
+
+    #[test]
+    fn expectations_are_words_beside_the_commands() {
+        let text = "
+title: t
+nodes: [web]
+steps:
+  - name: s
+    expect:
+      - ping: {from: web, to: 10.0.0.1}
+        lost: {after: web/eth0}
+        seen: [{on: web/eth0, source: 10.0.0.2}]
+        not-seen: [{on: web/eth0, leg: reply}]
+    snapshot: [routes, links]
+";
+        let expected = "\
+# --- Step 1: s
+# Now:
+#   ping from web to 10.0.0.1: lost after web/eth0
+#     seen: request on web/eth0 from 10.0.0.2
+#     not seen: reply on web/eth0
+# Snapshot: routes, links
+";
+        assert!(script(text).ends_with(expected), "{}", script(text));
+    }
+}
