@@ -4,6 +4,7 @@
 //! netlink.
 
 mod check;
+mod doctor;
 mod exit;
 mod list;
 mod out;
@@ -35,6 +36,8 @@ enum Verb {
     Check(Selection),
     /// Lists scenarios with their titles.
     List(ListArgs),
+    /// Says what this machine can run, and what mends it where it cannot.
+    Doctor(DoctorArgs),
 }
 
 /// Which scenarios are meant.
@@ -82,6 +85,13 @@ struct ListArgs {
     format: Format,
 }
 
+#[derive(Debug, Args)]
+struct DoctorArgs {
+    /// How to report.
+    #[arg(long, value_enum, default_value_t = Format::Human)]
+    format: Format,
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Format {
     /// For a person.
@@ -125,5 +135,6 @@ pub fn main() -> Exit {
         Verb::Run(args) => run::run(&args),
         Verb::Check(selection) => check::check(&selection),
         Verb::List(args) => list::list(&args),
+        Verb::Doctor(args) => doctor::doctor(&args),
     }
 }
