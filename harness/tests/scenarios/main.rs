@@ -6,6 +6,7 @@
 //! * `flips/tutorials/gateway`: each of its expectations, turned into its opposite one at a time,
 //!   fails and says what was seen instead;
 //! * `identity/...`: the facts are the same bytes in every tier, as every user, on every machine;
+//! * `machines/...`: on a machine that can do less, `doctor` and `run` name the obstacle and its cure;
 //! * `load/...`: no verdict is wrong while every processor is busy with something else;
 //! * `orphans`: scenarios and snapshots belong together.
 //!
@@ -21,6 +22,7 @@
 
 mod flips;
 mod identity;
+mod limited;
 mod load;
 mod orphans;
 mod support;
@@ -43,6 +45,9 @@ fn main() -> ExitCode {
     if load::is_burner(std::env::args_os()) {
         return load::burn();
     }
+    if limited::is_limited(std::env::args_os()) {
+        return limited::become_limited(std::env::args_os());
+    }
     let arguments = Arguments::from_args();
     let scenarios = support::scenarios();
     let mut trials: Vec<Trial> = scenarios
@@ -52,6 +57,7 @@ fn main() -> ExitCode {
         .collect();
     trials.extend(flips::trials(&scenarios));
     trials.extend(identity::trials());
+    trials.extend(limited::trials());
     trials.extend(load::trials());
     trials.extend(orphans::trials(&scenarios));
     libtest_mimic::run(&arguments, trials).exit_code()
