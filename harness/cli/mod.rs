@@ -4,6 +4,7 @@
 //! netlink.
 
 mod check;
+mod doctor;
 mod exit;
 mod list;
 mod out;
@@ -38,6 +39,8 @@ enum Verb {
     List(ListArgs),
     /// Prints a scenario as a shell script of `ip`, `sysctl` and `iptables` commands.
     Show(ShowArgs),
+    /// Says what this machine can run, and what mends it where it cannot.
+    Doctor(DoctorArgs),
 }
 
 /// Which scenarios are meant.
@@ -91,6 +94,13 @@ struct ShowArgs {
     scenario: PathBuf,
 }
 
+#[derive(Debug, Args)]
+struct DoctorArgs {
+    /// How to report.
+    #[arg(long, value_enum, default_value_t = Format::Human)]
+    format: Format,
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Format {
     /// For a person.
@@ -135,5 +145,6 @@ pub fn main() -> Exit {
         Verb::Check(selection) => check::check(&selection),
         Verb::List(args) => list::list(&args),
         Verb::Show(args) => show::show(&args),
+        Verb::Doctor(args) => doctor::doctor(&args),
     }
 }

@@ -25,7 +25,7 @@ fn style(verdict: Verdict) -> Style {
 }
 
 /// Writes with a style: `{:#}` of a style ends it.
-fn styled(text: &str, style: Style) -> String {
+pub(super) fn styled(text: &str, style: Style) -> String {
     format!("{style}{text}{style:#}")
 }
 

@@ -6,16 +6,17 @@ use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
 use nix::unistd::Pid;
 
 use super::event::{Blame, Event};
-use super::request::Request;
+use super::request::{Request, Task};
 use crate::implement::{Implementation, Native, OperationError};
 use crate::judge::{Judgement, Mismatch, Verdict, judge, judge_operation};
 use crate::observe::facts::{self, Facts};
 use crate::observe::{ObserveError, Observer, Record};
 use crate::scenario::{
-    Expectation, FactKind, HOST, Item, LinkRef, Netns, Operation, Scenario, Step, parse,
+    Expectation, FactKind, HOST, Item, LinkRef, Netns, NodeName, Operation, Scenario, Step, parse,
 };
 use crate::world::{
-    PINS, SettleError, Stage, Topology, World, WorldError, exhaustion_cure, isolate, read_request,
+    PINS, SettleError, Stage, Tier, Topology, World, WorldError, exhaustion_cure, features,
+    isolate, read_request,
 };
 
 /// How a world's process ends.
@@ -77,10 +78,14 @@ pub fn become_world() -> ExitStatus {
     let Ok(line) = read_request() else {
         return ExitStatus::Unheard;
     };
-    let request: Request = match serde_json::from_str(&line) {
-        Ok(request) => request,
-        Err(error) => return fail("", Blame::Netproof, &format!("bad request: {error}"), None),
-    };
+    match serde_json::from_str(&line) {
+        Ok(Task::Scenario(request)) => run_scenario(&request),
+        Ok(Task::Features(tier)) => try_features(tier),
+        Err(error) => fail("", Blame::Netproof, &format!("bad request: {error}"), None),
+    }
+}
+
+fn run_scenario(request: &Request) -> ExitStatus {
     let scenario = match parse(&request.file, &request.text) {
         Ok(scenario) => scenario,
         Err(errors) => {
@@ -92,29 +97,43 @@ pub fn become_world() -> ExitStatus {
             );
         }
     };
-    if let Err(error) = isolate(request.tier) {
-        return fail(
-            &request.scenario,
-            Blame::Machine,
-            &error.to_string(),
-            Some(error.cure()),
-        );
+    match begin_world(&request.scenario, request.tier, request.processor) {
+        Ok(runtime) => told(runtime.block_on(carry_through(request, &scenario))),
+        Err(status) => status,
     }
-    if let Err(errno) = keep_to_one_processor(request.processor) {
-        let message = format!("cannot keep to one processor: {}", errno.desc());
-        return fail(&request.scenario, Blame::Machine, &message, None);
+}
+
+fn try_features(tier: Tier) -> ExitStatus {
+    match begin_world("", tier, 0) {
+        Ok(runtime) => told(runtime.block_on(tell_features())),
+        Err(status) => status,
     }
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_io()
-        .build();
-    let runtime = match runtime {
-        Ok(runtime) => runtime,
-        Err(error) => return fail(&request.scenario, Blame::Machine, &error.to_string(), None),
-    };
-    match runtime.block_on(carry_through(&request, &scenario)) {
+}
+
+fn told(result: io::Result<()>) -> ExitStatus {
+    match result {
         Ok(()) => ExitStatus::Told,
         Err(_) => ExitStatus::Unheard,
     }
+}
+
+/// Turns this process into a world, or tells why not. An error may come back in any of the world's
+/// processes: end it with the status.
+fn begin_world(
+    scenario: &str,
+    tier: Tier,
+    processor: usize,
+) -> Result<tokio::runtime::Runtime, ExitStatus> {
+    let refused = |message: &str, help| fail(scenario, Blame::Machine, message, help);
+    isolate(tier).map_err(|error| refused(&error.to_string(), Some(error.cure())))?;
+    keep_to_one_processor(processor).map_err(|errno| {
+        let message = format!("cannot keep to one processor: {}", errno.desc());
+        refused(&message, None)
+    })?;
+    tokio::runtime::Builder::new_current_thread()
+        .enable_io()
+        .build()
+        .map_err(|error| refused(&error.to_string(), None))
 }
 
 /// Reports a failure from before there was a world.
@@ -150,6 +169,34 @@ fn send(event: &Event) -> io::Result<()> {
     let mut out = io::stdout().lock();
     out.write_all(line.as_bytes())?;
     out.flush()
+}
+
+async fn tell_features() -> io::Result<()> {
+    let host: Vec<NodeName> = HOST.parse().into_iter().collect();
+    let tried = match World::new(&host, false) {
+        Ok(world) => match world.nodes().next() {
+            Some(node) => features(node).await,
+            None => Ok(Vec::new()),
+        },
+        Err(error) => Err(error),
+    };
+    match tried {
+        Ok(checks) => {
+            for check in checks {
+                send(&Event::Check(check))?;
+            }
+        }
+        Err(error) => send(&Event::Failure {
+            scenario: String::new(),
+            step: 0,
+            blame: Blame::Machine,
+            message: error.to_string(),
+            help: Some(error.cure().to_owned()),
+        })?,
+    }
+    send(&Event::End {
+        scenario: String::new(),
+    })
 }
 
 async fn carry_through(request: &Request, scenario: &Scenario) -> io::Result<()> {

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::judge::{Mismatch, Verdict};
 use crate::observe::{Fate, Record, Sighting};
 use crate::scenario::{Leg, LinkRef, NodeName, Place, Probe, Rejection};
-use crate::world::Tier;
+use crate::world::{Check, Tier};
 
 /// Whose matter it is that a scenario could not be decided.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -197,6 +197,21 @@ pub enum Event {
         xpass: usize,
         /// How long it all took, in milliseconds.
         wall_ms: f64,
+    },
+    /// Something that netproof can use was looked at.
+    Check(Check),
+    /// All that netproof can use was looked at. The numbers count checks.
+    Doctor {
+        /// The kernel's release.
+        kernel: String,
+        /// The tiers that worlds can be made of.
+        tiers: Vec<Tier>,
+        /// What is there.
+        ok: usize,
+        /// What is there, but not for everything.
+        limited: usize,
+        /// What is not there.
+        missing: usize,
     },
 }
 

@@ -1,13 +1,15 @@
 //! The conductor: one scenario, one implementation, one world; a stream of events.
 
 mod conductor;
+mod doctor;
 mod event;
 mod outcome;
 mod request;
 mod runner;
 
 pub use conductor::{ExitStatus, become_world};
+pub use doctor::{examine, summary};
 pub use event::{Blame, Event};
 pub use outcome::{FactsTaken, Outcome, Totals};
-pub use request::Request;
+pub use request::{Request, Task};
 pub use runner::{NamedScenario, Runner};

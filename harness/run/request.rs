@@ -4,7 +4,17 @@ use serde::{Deserialize, Serialize};
 
 use crate::world::Tier;
 
-/// One scenario to be run in a world of its own; it crosses the pipe as one line of JSON.
+/// What a world is for; it crosses the pipe as one line of JSON.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Task {
+    /// To run a scenario.
+    Scenario(Request),
+    /// To try what the kernel can do, with the privileges of this tier.
+    Features(Tier),
+}
+
+/// One scenario to be run in a world of its own.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Request {
     /// The scenario's name, such as `tutorials/gateway`.

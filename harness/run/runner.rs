@@ -7,7 +7,7 @@ use std::time::Instant;
 use super::conductor::with_sources;
 use super::event::{Blame, Event};
 use super::outcome::Outcome;
-use super::request::Request;
+use super::request::{Request, Task};
 use crate::kernel::KernelError;
 use crate::world::{Launch, LaunchError, Line, Tier, WorldProcess, exhaustion_cure};
 
@@ -61,30 +61,40 @@ impl Runner {
     pub fn run(&self, scenario: &NamedScenario, tell: &mut dyn FnMut(&Event)) -> Outcome {
         let begun = Instant::now();
         let mut outcome = Outcome::new(&scenario.name);
-        if let Err(broken) = self.hear_out(scenario, &mut outcome, tell) {
-            let event = broken.event(&scenario.name);
-            outcome.take(&event);
-            tell(&event);
-        }
-        outcome.ms = begun.elapsed().as_secs_f64() * 1e3;
-        outcome
-    }
-
-    fn hear_out(
-        &self,
-        scenario: &NamedScenario,
-        outcome: &mut Outcome,
-        tell: &mut dyn FnMut(&Event),
-    ) -> Result<(), Broken> {
-        let request = serde_json::to_string(&Request {
+        let task = Task::Scenario(Request {
             scenario: scenario.name.clone(),
             file: scenario.file.clone(),
             text: scenario.text.clone(),
             tier: self.tier,
             hostile: self.hostile,
             processor: self.turn.fetch_add(1, Ordering::Relaxed),
-        })
-        .map_err(|error| Broken::ours(format!("the request cannot be written: {error}")))?;
+        });
+        self.tell_all(&task, &mut outcome, tell);
+        outcome.ms = begun.elapsed().as_secs_f64() * 1e3;
+        outcome
+    }
+
+    /// Tries what the kernel can do, in a world that is of no other use, and tells each check.
+    pub fn try_features(&self, tell: &mut dyn FnMut(&Event)) {
+        self.tell_all(&Task::Features(self.tier), &mut Outcome::new(""), tell);
+    }
+
+    fn tell_all(&self, task: &Task, outcome: &mut Outcome, tell: &mut dyn FnMut(&Event)) {
+        if let Err(broken) = self.hear_out(task, outcome, tell) {
+            let event = broken.event(&outcome.scenario);
+            outcome.take(&event);
+            tell(&event);
+        }
+    }
+
+    fn hear_out(
+        &self,
+        task: &Task,
+        outcome: &mut Outcome,
+        tell: &mut dyn FnMut(&Event),
+    ) -> Result<(), Broken> {
+        let request = serde_json::to_string(task)
+            .map_err(|error| Broken::ours(format!("the request cannot be written: {error}")))?;
         let mut world = self.launch.start(&request)?;
         while !outcome.has_ended() {
             match world.next_line()? {

@@ -99,6 +99,10 @@ impl WorldError {
             (Stage::UserNamespace, Errno::ENOSPC) => {
                 "the limit of user namespaces is reached: `sudo sysctl -w user.max_user_namespaces=15000`"
             }
+            (Stage::UserNamespace, Errno::EINVAL | Errno::ENOSYS) => {
+                "this kernel was built without user namespaces: \
+                 take one with CONFIG_USER_NS, or run as root with `--tier root`"
+            }
             (Stage::UserNamespace, Errno::EPERM | Errno::EACCES) => {
                 "unprivileged user namespaces are off: `sudo sysctl -w kernel.unprivileged_userns_clone=1`, \
                  or, in a container, run it with a seccomp profile that allows unshare"
@@ -118,10 +122,14 @@ impl WorldError {
                  run it with `--security-opt systempaths=unconfined`, or privileged"
             }
             _ if self.reason.is_exhaustion() => exhaustion_cure(&self.reason),
-            _ => "this machine refuses what netproof needs; please report it with this message",
+            _ => UNKNOWN_CURE,
         }
     }
 }
+
+/// What is said where nothing is known that mends it.
+pub const UNKNOWN_CURE: &str =
+    "this machine refuses what netproof needs; please report it with this message";
 
 /// Returns what the person at the machine can do when it has run out of something.
 pub fn exhaustion_cure(error: &KernelError) -> &'static str {

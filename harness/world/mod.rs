@@ -4,9 +4,12 @@
 //! makes outlives its starter; nothing of the machine shows through in a node.
 
 mod baseline;
+mod check;
 mod error;
+mod feature;
 mod isolate;
 mod launch;
+mod machine;
 mod node;
 mod settle;
 mod sys;
@@ -16,11 +19,14 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 pub use baseline::{PINS, Pin, Pinned};
-pub use error::{Stage, WorldError, exhaustion_cure};
+pub use check::{Check, Status};
+pub use error::{Stage, UNKNOWN_CURE, WorldError, exhaustion_cure};
+pub use feature::features;
 pub use isolate::{Tier, isolate};
 pub use launch::{
     Launch, LaunchError, Line, WORLD_ARGUMENT, WorldProcess, is_world_process, read_request,
 };
+pub use machine::settings;
 pub use node::Node;
 pub use settle::SettleError;
 pub(crate) use sys::link_address;

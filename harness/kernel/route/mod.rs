@@ -1,6 +1,7 @@
 //! Route netlink: links, addresses, routes and neighbours of one network namespace.
 
 mod address;
+mod feature;
 mod link;
 mod monitor;
 mod neighbour;

@@ -7,6 +7,7 @@
 //!   fails and says what was seen instead;
 //! * `identity/...`: the facts are the same bytes in every tier, as every user, on every machine;
 //! * `life/...`: nothing of a run outlives it, whichever of its processes is killed;
+//! * `machines/...`: on a machine that can do less, `doctor` and `run` name the obstacle and its cure;
 //! * `load/...`: no verdict is wrong while every processor is busy with something else;
 //! * `orphans`: scenarios and snapshots belong together.
 //!
@@ -23,6 +24,7 @@
 mod flips;
 mod identity;
 mod life;
+mod limited;
 mod load;
 mod orphans;
 mod support;
@@ -45,6 +47,9 @@ fn main() -> ExitCode {
     if load::is_burner(std::env::args_os()) {
         return load::burn();
     }
+    if limited::is_limited(std::env::args_os()) {
+        return limited::become_limited(std::env::args_os());
+    }
     let arguments = Arguments::from_args();
     let scenarios = support::scenarios();
     let mut trials: Vec<Trial> = scenarios
@@ -55,6 +60,7 @@ fn main() -> ExitCode {
     trials.extend(flips::trials(&scenarios));
     trials.extend(identity::trials());
     trials.extend(life::trials());
+    trials.extend(limited::trials());
     trials.extend(load::trials());
     trials.extend(orphans::trials(&scenarios));
     libtest_mimic::run(&arguments, trials).exit_code()

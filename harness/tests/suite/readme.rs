@@ -12,7 +12,7 @@ use std::process::Command;
 
 use netproof::kernel::KernelError;
 use netproof::scenario::{Diagnostic, Operation, parse, parse_bytes};
-use netproof::world::{Stage, WorldError};
+use netproof::world::{Stage, UNKNOWN_CURE, WorldError};
 use nix::errno::Errno;
 use rstest::rstest;
 
@@ -323,6 +323,68 @@ fn the_readme_names_the_remedies_that_netproof_names() {
     assert_eq!(named, settings.into_iter().collect());
 }
 
+#[test]
+fn every_refusal_is_listed_with_the_cure_that_netproof_names() {
+    let stages = [
+        Stage::UserNamespace,
+        Stage::IdMap,
+        Stage::Namespaces,
+        Stage::Process,
+        Stage::Mounts,
+        Stage::NetNamespace,
+        Stage::Baseline,
+        Stage::Socket,
+    ];
+    let errnos = [
+        Errno::ENOSPC,
+        Errno::EPERM,
+        Errno::EACCES,
+        Errno::EINVAL,
+        Errno::EMFILE,
+        Errno::EAGAIN,
+        Errno::ENOMEM,
+    ];
+    let known: Vec<(String, &str)> = stages
+        .into_iter()
+        .flat_map(|stage| {
+            errnos.map(|errno| {
+                let error = WorldError {
+                    stage,
+                    node: None,
+                    detail: None,
+                    reason: KernelError::from_errno(errno),
+                };
+                (error.to_string(), error.cure())
+            })
+        })
+        .filter(|(_, cure)| *cure != UNKNOWN_CURE)
+        .collect();
+    let rows = table(&read("docs/troubleshooting.md"), &["message", "cure"]);
+    for row in &rows {
+        let is = |(message, cure): &(String, &str)| *message == row[0] && *cure == row[1];
+        assert!(known.iter().any(is), "{row:?}");
+    }
+    let listed: BTreeSet<&str> = rows.iter().map(|row| row[1].as_str()).collect();
+    assert_eq!(
+        known.iter().map(|(_, cure)| *cure).collect::<BTreeSet<_>>(),
+        listed
+    );
+}
+
+#[test]
+fn every_check_of_doctor_is_listed() {
+    let document = read("docs/troubleshooting.md");
+    let rows = table(&document, &["check", "when it is an obstacle"]);
+    let listed: Vec<&str> = rows.iter().map(|row| code(&row[0])).collect();
+    let (output, _) = netproof("doctor --format json");
+    let checks: Vec<&str> = output
+        .lines()
+        .filter_map(|line| line.split("\"check\":\"").nth(1)?.split('"').next())
+        .filter(|check| !check.starts_with("tool/"))
+        .collect();
+    assert_eq!(listed, checks);
+}
+
 /// Goes through the lines of all blocks of a language.
 fn blocks_text<'a>(document: &'a str, language: &'a str) -> impl Iterator<Item = &'a str> {
     let fence = format!("```{language}");
@@ -343,7 +405,9 @@ fn every_event_is_in_the_table_of_the_readme() {
     let readme = read("README.md");
     let rows = table(&readme, &["event", "when"]);
     let listed: BTreeSet<&str> = rows.iter().map(|row| code(&row[0])).collect();
-    let (output, _) = netproof(&format!("run --format json {FAILING} tutorials/gateway"));
+    let (ran, _) = netproof(&format!("run --format json {FAILING} tutorials/gateway"));
+    let (looked, _) = netproof("doctor --format json");
+    let output = ran + &looked;
     let emitted: BTreeSet<&str> = output
         .lines()
         .filter_map(|line| line.strip_prefix("{\"event\":\"")?.split('"').next())
