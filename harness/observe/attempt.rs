@@ -60,10 +60,9 @@ impl Sent {
 /// How the packets of an attempt will be known.
 enum Mark {
     Known(Identity),
-    /// By the sequence number of the SYN between these ports, once it is seen.
+    /// By the sequence number of the SYN from this port, once it is seen.
     Syn {
         from_port: u16,
-        to_port: u16,
     },
 }
 
@@ -95,9 +94,9 @@ impl Observer {
         }
         let identity = match mark {
             Mark::Known(identity) => Some(identity),
-            Mark::Syn { from_port, to_port } => {
+            Mark::Syn { from_port } => {
                 let own = rest.frames.iter().filter(|frame| frame.node == *from);
-                sequence_of_syn(own, from_port, to_port).map(|sequence| Identity::Tcp { sequence })
+                sequence_of_syn(own, from_port).map(|sequence| Identity::Tcp { sequence })
             }
         };
         let walk = identity
@@ -154,13 +153,7 @@ impl Observer {
             Probe::Tcp(Exchange { port, .. }) => {
                 let (tcp, from_port) = self.open_on_free_port(node, port.value, TcpProbe::open)?;
                 let sent = after(tcp.send(to, port.value), Sent::Tcp(tcp));
-                Ok((
-                    sent,
-                    Mark::Syn {
-                        from_port,
-                        to_port: port.value,
-                    },
-                ))
+                Ok((sent, Mark::Syn { from_port }))
             }
             Probe::Arp(arp) => self.send_arp(node, topology, &arp.from.value, to).await,
         }

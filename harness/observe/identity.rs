@@ -147,12 +147,12 @@ impl Identity {
     }
 }
 
-/// Finds the sequence number of the first SYN between two ports that left a node: the kernel chose
-/// it, and only the wire shows it.
+/// Finds the sequence number of the first SYN from a port of a node: the kernel chose it, and only
+/// the wire shows it. The port that it goes to says nothing: a rule of the sender's own may have
+/// translated it. The one that it comes from is new with each attempt.
 pub(super) fn sequence_of_syn<'a>(
     frames: impl IntoIterator<Item = &'a Frame>,
     from_port: u16,
-    to_port: u16,
 ) -> Option<u32> {
     frames
         .into_iter()
@@ -161,14 +161,13 @@ pub(super) fn sequence_of_syn<'a>(
                 transport:
                     Transport::Tcp {
                         source_port,
-                        destination_port,
                         sequence,
                         syn: true,
                         ack: false,
                         ..
                     },
                 ..
-            }) if (source_port, destination_port) == (from_port, to_port) => Some(sequence),
+            }) if source_port == from_port => Some(sequence),
             _ => None,
         })
 }

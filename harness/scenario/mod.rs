@@ -21,11 +21,13 @@ pub use expectation::{
 };
 pub use model::{FactKind, Scenario, Step};
 pub use name::{IFNAME_MAX, IfName, LinkRef, NODE_NAME_MAX, NodeName, Place};
-pub use net::{Broadcast, Destination, InterfaceAddress, Prefix};
+pub use net::{Broadcast, Destination, Endpoint, InterfaceAddress, Prefix};
 pub(crate) use operation::verb_table;
 pub use operation::{
-    Address, Arguments, Bridge, Delete, Down, HOST, Item, Listen, Masquerade, Master, Mention,
-    Move, Netns, Nomaster, Operation, Refusal, Route, Sysctl, SysctlKey, SysctlValue, Up, Veth,
+    Address, Arguments, Bridge, Chain, Conditions, ConnectionState, Delete, Dnat, Down, EntryChain,
+    Filter, FilterChain, HOST, Item, Listen, Masquerade, Master, Mention, Move, Netns, Nomaster,
+    Notrack, Operation, Policy, PolicyTarget, Protocol, Refusal, Route, Rule, Snat, Sysctl,
+    SysctlKey, SysctlValue, Target, Up, Veth,
 };
 pub use parse::{SIZE_MAX, parse, parse_bytes, read};
 pub use value::{Located, Span, ValueError};

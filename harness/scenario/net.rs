@@ -1,7 +1,7 @@
 //! Addresses and prefixes as `ip` takes them.
 
 use std::fmt;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::str::FromStr;
 
 use ipnet::IpNet;
@@ -44,6 +44,24 @@ pub enum Broadcast {
     AllOnes,
     /// The given address.
     Address(IpAddr),
+}
+
+/// An address that packets are sent on to, with or without a port.
+///
+/// ```
+/// use netproof::scenario::Endpoint;
+/// let to: Endpoint = "10.0.0.2:80".parse()?;
+/// assert_eq!(to.port, Some(80));
+/// assert_eq!("10.0.0.2".parse::<Endpoint>()?.port, None);
+/// assert!("10.0.0.2:http".parse::<Endpoint>().is_err());
+/// # Ok::<(), netproof::scenario::ValueError>(())
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Endpoint {
+    /// The address.
+    pub address: IpAddr,
+    /// The port; packets keep theirs where there is none.
+    pub port: Option<u16>,
 }
 
 impl InterfaceAddress {
@@ -132,6 +150,39 @@ impl FromStr for Destination {
     }
 }
 
+impl FromStr for Endpoint {
+    type Err = ValueError;
+
+    fn from_str(text: &str) -> Result<Self, ValueError> {
+        let with_port = text.parse::<SocketAddr>().map(|socket| Self {
+            address: socket.ip(),
+            port: Some(socket.port()),
+        });
+        let bare = || {
+            text.parse().map(|address| Self {
+                address,
+                port: None,
+            })
+        };
+        with_port.or_else(|_| bare()).map_err(|_| {
+            ValueError::new(
+                "bad-address",
+                format!("`{text}` is not an address with or without a port"),
+                "write an address, and a port behind a colon, for example `10.0.0.2:80`",
+            )
+        })
+    }
+}
+
+impl fmt::Display for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.port {
+            Some(port) => SocketAddr::new(self.address, port).fmt(f),
+            None => self.address.fmt(f),
+        }
+    }
+}
+
 impl FromStr for Broadcast {
     type Err = ValueError;
 
@@ -183,7 +234,7 @@ impl fmt::Display for Broadcast {
     }
 }
 
-as_text!(InterfaceAddress, Destination, Prefix, Broadcast);
+as_text!(InterfaceAddress, Destination, Prefix, Endpoint, Broadcast);
 
 #[cfg(test)]
 mod tests {

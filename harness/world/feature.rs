@@ -6,7 +6,7 @@ use super::check::{Check, Status};
 use super::error::WorldError;
 use super::node::Node;
 use crate::kernel::sysctl;
-use crate::kernel::{KernelError, Mac, NftSocket};
+use crate::kernel::{Action, KernelError, Mac, Match, NftHook, NftSocket};
 
 /// A kind of link by the kernel's word for it.
 struct Kind {
@@ -70,7 +70,9 @@ pub async fn features(node: &Node) -> Result<Vec<Check>, WorldError> {
         judge("bridge", "bridge", &route.add_bridge("bridge").await, true),
     ];
     let (masquerade, bridge_netfilter, ipv6) = node.enter(|| {
-        let made = NftSocket::open().and_then(|mut socket| socket.masquerade(None, None));
+        let made = NftSocket::open().and_then(|mut socket| {
+            socket.append(NftHook::Postrouting, &Match::default(), Action::Masquerade)
+        });
         (
             made,
             !sysctl::list("net/bridge").is_empty(),

@@ -4,26 +4,122 @@ use nix::errno::Errno;
 
 use super::{Carry, Native, node};
 use crate::implement::OperationError;
-use crate::kernel::NftSocket;
-use crate::scenario::Masquerade;
+use crate::kernel::{Action, CtState, KernelError, Match, NftHook, NftSocket, Policy};
+use crate::scenario::{
+    Chain, Conditions, ConnectionState, Dnat, Filter, Located, Masquerade, NodeName, Notrack,
+    Policy as SetPolicy, PolicyTarget, Protocol, Rule, Snat, Target,
+};
 use crate::world::World;
 
 impl Carry for Masquerade {
     async fn carry(&self, _: &mut Native, world: &mut World) -> Result<(), OperationError> {
-        let source = self.source.as_ref().map(|source| source.0);
-        let not_out = self.not_out.as_ref().map(|name| name.as_str());
-        let mut socket = node(world, &self.node)?.enter(NftSocket::open)??;
-        socket.masquerade(source, not_out).map_err(|reason| {
-            // The transaction makes the table and the chain that the rule names, so what is not there
-            // can only be the expression or the chain type.
-            if reason.errno == Errno::ENOENT || reason.is_unsupported() {
-                OperationError::Unsupported {
-                    feature: "nftables masquerade",
-                    reason,
-                }
-            } else {
-                reason.into()
-            }
-        })
+        append(world, self, Action::Masquerade, "nftables masquerade")
+    }
+}
+
+impl Carry for Snat {
+    async fn carry(&self, _: &mut Native, world: &mut World) -> Result<(), OperationError> {
+        let action = Action::Snat(self.to.value);
+        append(world, self, action, "nftables source translation")
+    }
+}
+
+impl Carry for Dnat {
+    async fn carry(&self, _: &mut Native, world: &mut World) -> Result<(), OperationError> {
+        let action = Action::Dnat(self.to.address, self.to.port);
+        append(world, self, action, "nftables destination translation")
+    }
+}
+
+impl Carry for Filter {
+    async fn carry(&self, _: &mut Native, world: &mut World) -> Result<(), OperationError> {
+        let action = match self.then.value {
+            Target::Accept => Action::Accept,
+            Target::Drop => Action::Drop,
+            Target::Reject => Action::Reject,
+        };
+        append(world, self, action, "an nftables filter rule")
+    }
+}
+
+impl Carry for SetPolicy {
+    async fn carry(&self, _: &mut Native, world: &mut World) -> Result<(), OperationError> {
+        let policy = match self.to.value {
+            PolicyTarget::Accept => Policy::Accept,
+            PolicyTarget::Drop => Policy::Drop,
+        };
+        open(world, &self.node)?
+            .set_policy(hook(self.chain.value.into()), policy)
+            .map_err(|reason| lacking("nftables filter chains", reason))
+    }
+}
+
+impl Carry for Notrack {
+    async fn carry(&self, _: &mut Native, world: &mut World) -> Result<(), OperationError> {
+        append(world, self, Action::Notrack, "nftables notrack")
+    }
+}
+
+fn open(world: &World, name: &Located<NodeName>) -> Result<NftSocket, OperationError> {
+    Ok(node(world, name)?.enter(NftSocket::open)??)
+}
+
+fn append(
+    world: &World,
+    rule: &impl Rule,
+    action: Action,
+    feature: &'static str,
+) -> Result<(), OperationError> {
+    let conditions = rule.conditions();
+    open(world, rule.node())?
+        .append(hook(conditions.chain), &matching(&conditions), action)
+        .map_err(|reason| lacking(feature, reason))
+}
+
+/// A transaction makes the table and the chain that it names, so what is not there can only be an
+/// expression or a type of chain.
+fn lacking(feature: &'static str, reason: KernelError) -> OperationError {
+    if reason.errno == Errno::ENOENT {
+        OperationError::Unsupported { feature, reason }
+    } else {
+        super::lacking(feature, reason)
+    }
+}
+
+fn hook(chain: Chain) -> NftHook {
+    match chain {
+        Chain::Prerouting => NftHook::Prerouting,
+        Chain::Input => NftHook::Input,
+        Chain::Forward => NftHook::Forward,
+        Chain::Output => NftHook::Output,
+        Chain::Postrouting => NftHook::Postrouting,
+    }
+}
+
+fn matching<'a>(conditions: &Conditions<'a>) -> Match<'a> {
+    Match {
+        source: conditions.source.map(|prefix| prefix.0),
+        destination: conditions.destination.map(|prefix| prefix.0),
+        input: conditions.input.map(|name| name.as_str()),
+        not_input: conditions.not_input.map(|name| name.as_str()),
+        out: conditions.out.map(|name| name.as_str()),
+        not_out: conditions.not_out.map(|name| name.as_str()),
+        protocol: conditions.protocol.map(|protocol| match protocol.value {
+            Protocol::Icmp => libc::IPPROTO_ICMP as u8,
+            Protocol::Tcp => libc::IPPROTO_TCP as u8,
+            Protocol::Udp => libc::IPPROTO_UDP as u8,
+        }),
+        port: conditions.port.map(|port| port.value),
+        states: conditions
+            .state
+            .iter()
+            .map(|state| match state.value {
+                ConnectionState::New => CtState::New,
+                ConnectionState::Established => CtState::Established,
+                ConnectionState::Related => CtState::Related,
+                ConnectionState::Invalid => CtState::Invalid,
+                ConnectionState::Untracked => CtState::Untracked,
+            })
+            .collect(),
     }
 }

@@ -11,7 +11,7 @@ use rtnetlink::packet_core::{
 };
 
 use super::encode;
-use super::rule::{Chain, Rule, Table};
+use super::rule::{Chain, Policy, Rule, Table};
 use crate::kernel::{KernelError, error::sentence_of};
 
 /// Changes that the kernel makes together or not at all.
@@ -34,12 +34,13 @@ impl Batch {
         self.push(NLM_F_CREATE, table, encode::table(table));
     }
 
-    /// Makes a chain where it is missing.
+    /// Makes a chain where it is missing. Without a policy, a new one accepts, and one that is
+    /// there keeps its own.
     ///
     /// One of that name must be the same: `EEXIST` for another kind, `EOPNOTSUPP` for another hook
     /// or priority (nf_tables_api.c, `nf_tables_updchain`, `nft_chain_parse_hook`).
-    pub(super) fn add_chain(&mut self, chain: &Chain) {
-        self.push(NLM_F_CREATE, chain.table, encode::chain(chain));
+    pub(super) fn add_chain(&mut self, chain: &Chain, policy: Option<Policy>) {
+        self.push(NLM_F_CREATE, chain.table, encode::chain(chain, policy));
     }
 
     /// Adds a rule behind those of its chain.
@@ -175,18 +176,27 @@ fn broken(sentence: String) -> KernelError {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{POSTROUTING, TABLE};
+    use netlink_packet_netfilter::nftables::InetHookNumber;
+
+    use super::super::TABLE;
     use super::*;
-    use crate::kernel::nft::rule::Statement;
+    use crate::kernel::nft::rule::{ChainKind, Statement};
 
     const FIRST: u32 = u32::MAX - 1;
 
     fn batch() -> Batch {
         let mut batch = Batch::default();
         batch.add_table(TABLE);
-        batch.add_chain(&POSTROUTING);
+        let chain = Chain {
+            table: TABLE,
+            name: "nat_postrouting".to_owned(),
+            kind: ChainKind::Nat,
+            hook: InetHookNumber::PostRouting,
+            priority: 100,
+        };
+        batch.add_chain(&chain, None);
         batch.append_rule(&Rule {
-            chain: POSTROUTING,
+            chain,
             statements: vec![Statement::Masquerade],
         });
         batch

@@ -4,17 +4,22 @@
 //! the packet, while names and the numbers of `meta` are as the kernel keeps them
 //! (linux/netfilter/nf_tables.h; net/netfilter/nft_meta.c).
 
+use std::net::Ipv4Addr;
+
 use ipnet::Ipv4Net;
 use netlink_packet_netfilter::nftables::{
-    Bitwise, ChainAttribute, ChainMessage, Cmp, DataAttribute, Expressions, Hook, Meta, MetaKey,
-    NfTablesMessage, Operator, Payload, Register, RuleAttribute, RuleMessage, TableAttribute,
-    TableMessage,
+    Bitwise, ChainAttribute, ChainMessage, Cmp, DataAttribute, Expressions, Hook, Immediate, Meta,
+    MetaKey, NfTablesMessage, Operator, Payload, Register, RuleAttribute, RuleMessage,
+    TableAttribute, TableMessage, Verdict, VerdictAttribute,
 };
+use rtnetlink::packet_core::DefaultNla;
 
 use super::rule::{Chain, ChainKind, InterfaceName, Policy, Rule, Statement, Table};
 
 /// The register that every condition loads and compares; 16 bytes wide.
 const SCRATCH: Register = Register::Reg1;
+/// The register that holds a port beside the address in the other.
+const SECOND: Register = Register::Reg2;
 
 /// Returns the message that makes a table.
 pub(super) fn table(table: Table) -> NfTablesMessage {
@@ -24,26 +29,31 @@ pub(super) fn table(table: Table) -> NfTablesMessage {
 }
 
 /// Returns the message that makes a chain.
-pub(super) fn chain(chain: &Chain) -> NfTablesMessage {
+pub(super) fn chain(chain: &Chain, policy: Option<Policy>) -> NfTablesMessage {
     let kind = match chain.kind {
+        ChainKind::Filter => "filter",
         ChainKind::Nat => "nat",
     };
-    let policy = match chain.policy {
+    let mut attributes = vec![
+        ChainAttribute::Table(chain.table.name.to_owned()),
+        ChainAttribute::Name(chain.name.clone()),
+        ChainAttribute::Hook(vec![
+            Hook::Number(chain.hook.into()),
+            // A signed number for the kernel, an unsigned one for the crate.
+            Hook::Priority(chain.priority.cast_unsigned()),
+        ]),
+        ChainAttribute::Type(kind.to_owned()),
+    ];
+    attributes.extend(policy.map(|policy| ChainAttribute::Policy(verdict(policy))));
+    NfTablesMessage::NewChain(ChainMessage { attributes })
+}
+
+fn verdict(policy: Policy) -> u32 {
+    let code = match policy {
         Policy::Accept => libc::NF_ACCEPT,
+        Policy::Drop => libc::NF_DROP,
     };
-    NfTablesMessage::NewChain(ChainMessage {
-        attributes: vec![
-            ChainAttribute::Table(chain.table.name.to_owned()),
-            ChainAttribute::Name(chain.name.to_owned()),
-            ChainAttribute::Hook(vec![
-                Hook::Number(chain.hook.into()),
-                // A signed number for the kernel, an unsigned one for the crate.
-                Hook::Priority(chain.priority.cast_unsigned()),
-            ]),
-            ChainAttribute::Policy(policy.cast_unsigned()),
-            ChainAttribute::Type(kind.to_owned()),
-        ],
-    })
+    code.cast_unsigned()
 }
 
 /// Returns the message that makes a rule.
@@ -52,57 +62,176 @@ pub(super) fn rule(rule: &Rule) -> NfTablesMessage {
     NfTablesMessage::NewRule(RuleMessage {
         attributes: vec![
             RuleAttribute::Table(rule.chain.table.name.to_owned()),
-            RuleAttribute::Chain(rule.chain.name.to_owned()),
+            RuleAttribute::Chain(rule.chain.name.clone()),
             RuleAttribute::Expressions(expressions.map(Into::into).collect()),
         ],
     })
 }
 
 fn expressions(statement: &Statement) -> Vec<Expressions> {
+    const SOURCE_ADDRESS_OFFSET: u32 = 12;
+    const DESTINATION_ADDRESS_OFFSET: u32 = 16;
+
     match statement {
-        Statement::SourceNet(net) => source_net(*net),
-        Statement::OutInterfaceNot(name) => out_interface_not(name),
-        // The crate has no type for it; without attributes it takes the interface's own address
-        // and leaves the ports alone.
-        Statement::Masquerade => vec![Expressions::Other {
-            expression_type: "masq".to_owned(),
-            attributes: Vec::new(),
-        }],
+        Statement::SourceNet(net) => address_net(SOURCE_ADDRESS_OFFSET, *net),
+        Statement::DestinationNet(net) => address_net(DESTINATION_ADDRESS_OFFSET, *net),
+        Statement::InInterface(name) => interface(MetaKey::Iifname, Operator::Equal, name),
+        Statement::InInterfaceNot(name) => interface(MetaKey::Iifname, Operator::NotEqual, name),
+        Statement::OutInterface(name) => interface(MetaKey::Oifname, Operator::Equal, name),
+        Statement::OutInterfaceNot(name) => interface(MetaKey::Oifname, Operator::NotEqual, name),
+        Statement::Protocol(number) => {
+            vec![meta(MetaKey::L4Proto), compare(Operator::Equal, &[*number])]
+        }
+        Statement::DestinationPort(port) => destination_port(*port),
+        Statement::ConnectionState(bits) => connection_state(*bits),
+        // Without attributes it takes the interface's own address and leaves the ports alone.
+        Statement::Masquerade => vec![other("masq", Vec::new())],
+        Statement::Snat(address) => nat(NFT_NAT_SNAT, *address, None),
+        Statement::Dnat(address, port) => nat(NFT_NAT_DNAT, *address, *port),
+        Statement::Decide(policy) => vec![decide(*policy)],
+        Statement::Reject => vec![reject()],
+        Statement::Notrack => vec![other("notrack", Vec::new())],
     }
 }
 
-fn source_net(net: Ipv4Net) -> Vec<Expressions> {
+/// An expression that the crate has no type for.
+fn other(name: &str, attributes: Vec<DefaultNla>) -> Expressions {
+    Expressions::Other {
+        expression_type: name.to_owned(),
+        attributes,
+    }
+}
+
+fn number(kind: u16, value: u32) -> DefaultNla {
+    DefaultNla::new(kind, value.to_be_bytes().to_vec())
+}
+
+fn payload(base: u32, offset: u32, length: u32) -> Expressions {
+    Expressions::Payload(vec![
+        Payload::DestinationRegister(SCRATCH),
+        Payload::Base(base),
+        Payload::Offset(offset),
+        Payload::Len(length),
+    ])
+}
+
+fn masked(mask: &[u8]) -> Expressions {
+    Expressions::Bitwise(vec![
+        Bitwise::SourceRegister(SCRATCH),
+        Bitwise::DestinationRegister(SCRATCH),
+        Bitwise::Length(mask.len() as u32),
+        Bitwise::Mask(DataAttribute::Value(mask.to_vec())),
+        Bitwise::Xor(DataAttribute::Value(vec![0; mask.len()])),
+    ])
+}
+
+fn meta(key: MetaKey) -> Expressions {
+    Expressions::Meta(vec![Meta::DestinationRegister(SCRATCH), Meta::Key(key)])
+}
+
+fn immediate(register: Register, data: DataAttribute) -> Expressions {
+    Expressions::Immediate(vec![
+        Immediate::DestinationRegister(register),
+        Immediate::Data(data),
+    ])
+}
+
+fn address_net(offset: u32, net: Ipv4Net) -> Vec<Expressions> {
     const NFT_PAYLOAD_NETWORK_HEADER: u32 = 1;
-    const SOURCE_ADDRESS_OFFSET: u32 = 12;
     const ADDRESS_LENGTH: u32 = 4;
 
     vec![
-        Expressions::Payload(vec![
-            Payload::DestinationRegister(SCRATCH),
-            Payload::Base(NFT_PAYLOAD_NETWORK_HEADER),
-            Payload::Offset(SOURCE_ADDRESS_OFFSET),
-            Payload::Len(ADDRESS_LENGTH),
-        ]),
-        Expressions::Bitwise(vec![
-            Bitwise::SourceRegister(SCRATCH),
-            Bitwise::DestinationRegister(SCRATCH),
-            Bitwise::Length(ADDRESS_LENGTH),
-            Bitwise::Mask(DataAttribute::Value(net.netmask().octets().to_vec())),
-            Bitwise::Xor(DataAttribute::Value(vec![0; 4])),
-        ]),
+        payload(NFT_PAYLOAD_NETWORK_HEADER, offset, ADDRESS_LENGTH),
+        masked(&net.netmask().octets()),
         // The kernel masks the packet's address only, so host bits here would never match.
         compare(Operator::Equal, &net.network().octets()),
     ]
 }
 
-fn out_interface_not(name: &InterfaceName) -> Vec<Expressions> {
+fn interface(key: MetaKey, operator: Operator, name: &InterfaceName) -> Vec<Expressions> {
+    vec![meta(key), compare(operator, name.as_bytes())]
+}
+
+/// TCP and UDP have it in the same place.
+fn destination_port(port: u16) -> Vec<Expressions> {
+    const NFT_PAYLOAD_TRANSPORT_HEADER: u32 = 2;
+    const DESTINATION_PORT_OFFSET: u32 = 2;
+    const PORT_LENGTH: u32 = 2;
+
     vec![
-        Expressions::Meta(vec![
-            Meta::DestinationRegister(SCRATCH),
-            Meta::Key(MetaKey::Oifname),
-        ]),
-        compare(Operator::NotEqual, name.as_bytes()),
+        payload(
+            NFT_PAYLOAD_TRANSPORT_HEADER,
+            DESTINATION_PORT_OFFSET,
+            PORT_LENGTH,
+        ),
+        compare(Operator::Equal, &port.to_be_bytes()),
     ]
+}
+
+fn connection_state(bits: u32) -> Vec<Expressions> {
+    const NFTA_CT_DREG: u16 = 1;
+    const NFTA_CT_KEY: u16 = 2;
+    const NFT_CT_STATE: u32 = 0;
+
+    vec![
+        other(
+            "ct",
+            vec![
+                number(NFTA_CT_DREG, SCRATCH.into()),
+                number(NFTA_CT_KEY, NFT_CT_STATE),
+            ],
+        ),
+        masked(&bits.to_ne_bytes()),
+        compare(Operator::NotEqual, &[0; 4]),
+    ]
+}
+
+const NFT_NAT_SNAT: u32 = 0;
+const NFT_NAT_DNAT: u32 = 1;
+
+fn nat(kind: u32, address: Ipv4Addr, port: Option<u16>) -> Vec<Expressions> {
+    const NFTA_NAT_TYPE: u16 = 1;
+    const NFTA_NAT_FAMILY: u16 = 2;
+    const NFTA_NAT_REG_ADDR_MIN: u16 = 3;
+    const NFTA_NAT_REG_PROTO_MIN: u16 = 5;
+
+    let mut expressions = vec![immediate(
+        SCRATCH,
+        DataAttribute::Value(address.octets().to_vec()),
+    )];
+    let mut attributes = vec![
+        number(NFTA_NAT_TYPE, kind),
+        number(NFTA_NAT_FAMILY, libc::NFPROTO_IPV4.cast_unsigned()),
+        number(NFTA_NAT_REG_ADDR_MIN, SCRATCH.into()),
+    ];
+    if let Some(port) = port {
+        let value = DataAttribute::Value(port.to_be_bytes().to_vec());
+        expressions.push(immediate(SECOND, value));
+        attributes.push(number(NFTA_NAT_REG_PROTO_MIN, SECOND.into()));
+    }
+    expressions.push(other("nat", attributes));
+    expressions
+}
+
+fn decide(policy: Policy) -> Expressions {
+    let code = VerdictAttribute::Code(Verdict::Other(verdict(policy)));
+    immediate(Register::Verdict, DataAttribute::Verdict(vec![code]))
+}
+
+/// ICMP port unreachable, whatever the protocol, as iptables does it.
+fn reject() -> Expressions {
+    const NFTA_REJECT_TYPE: u16 = 1;
+    const NFTA_REJECT_ICMP_CODE: u16 = 2;
+    const NFT_REJECT_ICMP_UNREACH: u32 = 0;
+    const ICMP_PORT_UNREACH: u8 = 3;
+
+    other(
+        "reject",
+        vec![
+            number(NFTA_REJECT_TYPE, NFT_REJECT_ICMP_UNREACH),
+            DefaultNla::new(NFTA_REJECT_ICMP_CODE, vec![ICMP_PORT_UNREACH]),
+        ],
+    )
 }
 
 fn compare(operator: Operator, value: &[u8]) -> Expressions {
@@ -139,7 +268,9 @@ mod tests {
 
     #[test]
     fn attributes_are_big_endian_and_registers_are_not() {
-        let [load, compare] = &out_interface_not(&InterfaceName::new("app_br").unwrap())[..] else {
+        let [load, compare] = &expressions(&Statement::OutInterfaceNot(
+            InterfaceName::new("app_br").unwrap(),
+        ))[..] else {
             panic!("a load and a comparison");
         };
         assert_eq!(
@@ -164,7 +295,9 @@ mod tests {
 
     #[test]
     fn host_bits_do_not_take_part() {
-        let [load, mask, compared] = &source_net("10.10.131.4/17".parse().unwrap())[..] else {
+        let [load, mask, compared] =
+            &expressions(&Statement::SourceNet("10.10.131.4/17".parse().unwrap()))[..]
+        else {
             panic!("a load, a mask and a comparison");
         };
         assert_eq!(
@@ -200,5 +333,81 @@ mod tests {
                 attributes: Vec::new(),
             }]
         );
+    }
+
+    #[test]
+    fn a_state_is_a_bit_of_the_machines_own_order() {
+        let [load, mask, compared] = &expressions(&Statement::ConnectionState(6))[..] else {
+            panic!("a load, a mask and a comparison");
+        };
+        assert_eq!(
+            emitted(load),
+            [
+                attribute(1, &[0, 0, 0, 1]), // NFTA_CT_DREG: NFT_REG_1
+                attribute(2, &[0, 0, 0, 0]), // NFTA_CT_KEY: NFT_CT_STATE
+            ]
+            .concat()
+        );
+        assert_eq!(*mask, masked(&6u32.to_ne_bytes()));
+        assert_eq!(*compared, compare(Operator::NotEqual, &[0; 4]));
+    }
+
+    #[test]
+    fn a_published_port_is_an_address_and_a_port_in_two_registers() {
+        let to = Statement::Dnat("10.0.0.2".parse().unwrap(), Some(80));
+        let [address, port, nat] = &expressions(&to)[..] else {
+            panic!("two values and a translation");
+        };
+        assert_eq!(
+            emitted(address),
+            [
+                attribute(1, &[0, 0, 0, 1]), // NFTA_IMMEDIATE_DREG: NFT_REG_1
+                // NFTA_IMMEDIATE_DATA: NFTA_DATA_VALUE
+                attribute(2 | NESTED, &attribute(1, &[10, 0, 0, 2])),
+            ]
+            .concat()
+        );
+        assert_eq!(*port, immediate(SECOND, DataAttribute::Value(vec![0, 80])));
+        assert_eq!(
+            emitted(nat),
+            [
+                attribute(1, &[0, 0, 0, 1]), // NFTA_NAT_TYPE: NFT_NAT_DNAT
+                attribute(2, &[0, 0, 0, 2]), // NFTA_NAT_FAMILY: NFPROTO_IPV4
+                attribute(3, &[0, 0, 0, 1]), // NFTA_NAT_REG_ADDR_MIN: NFT_REG_1
+                attribute(5, &[0, 0, 0, 2]), // NFTA_NAT_REG_PROTO_MIN: NFT_REG_2
+            ]
+            .concat()
+        );
+    }
+
+    #[test]
+    fn a_verdict_goes_to_its_own_register() {
+        let verdict = attribute(1, &[0, 0, 0, 0]); // NFTA_VERDICT_CODE: NF_DROP
+        assert_eq!(
+            emitted(&decide(Policy::Drop)),
+            [
+                attribute(1, &[0, 0, 0, 0]), // NFTA_IMMEDIATE_DREG: NFT_REG_VERDICT
+                // NFTA_IMMEDIATE_DATA: NFTA_DATA_VERDICT
+                attribute(2 | NESTED, &attribute(2 | NESTED, &verdict)),
+            ]
+            .concat()
+        );
+    }
+
+    #[test]
+    fn a_rule_leaves_the_policy_of_its_chain_alone() {
+        let of = |policy| {
+            let chain = super::super::chain(super::super::FILTER, super::super::NftHook::Forward);
+            match super::chain(&chain, policy) {
+                NfTablesMessage::NewChain(message) => message.attributes,
+                _ => Vec::new(),
+            }
+        };
+        assert!(
+            !of(None)
+                .iter()
+                .any(|it| matches!(it, ChainAttribute::Policy(_)))
+        );
+        assert!(of(Some(Policy::Drop)).contains(&ChainAttribute::Policy(0)));
     }
 }

@@ -8,6 +8,7 @@ mod encode;
 mod rule;
 
 use std::io;
+use std::net::IpAddr;
 
 use ipnet::IpNet;
 use netlink_packet_netfilter::{NetfilterProtoFamily, nftables::InetHookNumber};
@@ -15,7 +16,8 @@ use netlink_sys::{Socket, SocketAddr, protocols::NETLINK_NETFILTER};
 use nix::errno::Errno;
 
 use self::batch::{Answers, Batch};
-use self::rule::{Chain, ChainKind, InterfaceName, Policy, Rule, Statement, Table};
+pub use self::rule::Policy;
+use self::rule::{Chain, ChainKind, InterfaceName, Rule, Statement, Table};
 use super::KernelError;
 
 const TABLE: Table = Table {
@@ -23,15 +25,162 @@ const TABLE: Table = Table {
     name: "netproof",
 };
 
-const POSTROUTING: Chain = Chain {
-    table: TABLE,
-    name: "postrouting",
-    kind: ChainKind::Nat,
-    hook: InetHookNumber::PostRouting,
-    // NF_IP_PRI_NAT_SRC of linux/netfilter_ipv4.h, `srcnat` in nft(8).
-    priority: 100,
-    policy: Policy::Accept,
+/// The tables of iptables: chains of one kind, that run together at one time.
+///
+/// netproof has all its chains in one table of nftables, and their names begin with these.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Class {
+    name: &'static str,
+    kind: ChainKind,
+}
+
+const RAW: Class = Class {
+    name: "raw",
+    kind: ChainKind::Filter,
 };
+const NAT: Class = Class {
+    name: "nat",
+    kind: ChainKind::Nat,
+};
+const FILTER: Class = Class {
+    name: "filter",
+    kind: ChainKind::Filter,
+};
+
+/// A point of a packet's way where rules run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NftHook {
+    /// Behind the incoming interface, before routing.
+    Prerouting,
+    /// Before a socket of this network namespace.
+    Input,
+    /// Between two interfaces.
+    Forward,
+    /// Behind a socket of this network namespace.
+    Output,
+    /// Before the outgoing interface.
+    Postrouting,
+}
+
+/// What a packet has to be for a rule to act on it; what is not given may be anything.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Match<'a> {
+    /// The source is in this prefix; host bits do not matter.
+    pub source: Option<IpNet>,
+    /// The destination is in this prefix; host bits do not matter.
+    pub destination: Option<IpNet>,
+    /// It came in by this interface.
+    pub input: Option<&'a str>,
+    /// It came in by no interface, or by another one.
+    pub not_input: Option<&'a str>,
+    /// It goes out by this interface.
+    pub out: Option<&'a str>,
+    /// It goes out by another interface.
+    pub not_out: Option<&'a str>,
+    /// The number of the protocol above IP.
+    pub protocol: Option<u8>,
+    /// The port that it goes to; needs a `protocol` that has ports.
+    pub port: Option<u16>,
+    /// Its connection is in one of these states; any if there is none.
+    pub states: Vec<CtState>,
+}
+
+/// What connection tracking knows of a packet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CtState {
+    /// It belongs to no connection and cannot begin one.
+    Invalid,
+    /// Both directions of its connection were seen.
+    Established,
+    /// It begins a connection that another one announced, or is an error about one.
+    Related,
+    /// It begins a connection.
+    New,
+    /// It was exempt from tracking.
+    Untracked,
+}
+
+impl CtState {
+    /// `NF_CT_STATE_BIT` of linux/netfilter/nf_conntrack_common.h.
+    fn bit(self) -> u32 {
+        match self {
+            Self::Invalid => 1,
+            Self::Established => 1 << 1,
+            Self::Related => 1 << 2,
+            Self::New => 1 << 3,
+            Self::Untracked => 1 << 6,
+        }
+    }
+}
+
+/// What a rule does. It decides which of the tables of iptables the rule is in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Action {
+    /// In `nat`: takes the address of the outgoing interface as source.
+    Masquerade,
+    /// In `nat`: takes this address as source.
+    Snat(IpAddr),
+    /// In `nat`: takes this address as destination, and this port where there is one.
+    Dnat(IpAddr, Option<u16>),
+    /// In `filter`: lets the packet pass the chain.
+    Accept,
+    /// In `filter`: drops the packet.
+    Drop,
+    /// In `filter`: drops the packet and tells the sender that the port is unreachable.
+    Reject,
+    /// In `raw`: exempts the packet from connection tracking.
+    Notrack,
+}
+
+impl Action {
+    fn class(self) -> Class {
+        match self {
+            Self::Masquerade | Self::Snat(_) | Self::Dnat(..) => NAT,
+            Self::Accept | Self::Drop | Self::Reject => FILTER,
+            Self::Notrack => RAW,
+        }
+    }
+
+    fn statement(self) -> Result<Statement, KernelError> {
+        Ok(match self {
+            Self::Masquerade => Statement::Masquerade,
+            Self::Snat(IpAddr::V4(address)) => Statement::Snat(address),
+            Self::Dnat(IpAddr::V4(address), port) => Statement::Dnat(address, port),
+            Self::Snat(IpAddr::V6(_)) | Self::Dnat(IpAddr::V6(_), _) => {
+                return Err(Errno::EAFNOSUPPORT.into());
+            }
+            Self::Accept => Statement::Decide(Policy::Accept),
+            Self::Drop => Statement::Decide(Policy::Drop),
+            Self::Reject => Statement::Reject,
+            Self::Notrack => Statement::Notrack,
+        })
+    }
+}
+
+/// Returns the chain of a class at a hook, with the priority that iptables has there
+/// (linux/netfilter_ipv4.h, `NF_IP_PRI_*`).
+fn chain(class: Class, hook: NftHook) -> Chain {
+    let (at, number) = match hook {
+        NftHook::Prerouting => ("prerouting", InetHookNumber::PreRouting),
+        NftHook::Input => ("input", InetHookNumber::LocalIn),
+        NftHook::Forward => ("forward", InetHookNumber::Forward),
+        NftHook::Output => ("output", InetHookNumber::LocalOut),
+        NftHook::Postrouting => ("postrouting", InetHookNumber::PostRouting),
+    };
+    let priority = match (class, hook) {
+        (RAW, _) => -300,
+        (NAT, NftHook::Prerouting | NftHook::Output) => -100,
+        (NAT, _) => 100,
+        _ => 0,
+    };
+    Chain {
+        table: TABLE,
+        name: format!("{}_{at}", class.name),
+        kind: class.kind,
+        hook: number,
+        priority,
+    }
+}
 
 /// Changes the nftables rules of one network namespace.
 #[derive(Debug)]
@@ -66,30 +215,45 @@ impl NftSocket {
         })
     }
 
-    /// Appends `ip saddr SOURCE oifname != "NOT_OUT" masquerade` to `ip netproof postrouting`.
+    /// Appends a rule to the chain of its action at a hook, in the table `ip netproof`.
     ///
-    /// Makes the table and the chain (`type nat hook postrouting priority srcnat; policy accept`)
-    /// where they are missing. Calling twice adds the rule twice, as `iptables -A` does. Host bits
-    /// of `source` do not matter.
+    /// Makes the table and the chain where they are missing. Calling twice adds the rule twice, as
+    /// `iptables -A` does.
     ///
     /// # Errors
     ///
-    /// `EAFNOSUPPORT` for an IPv6 source; `EINVAL` for a `not_out` that cannot name an interface;
-    /// `ENOENT` where the kernel lacks NAT chains or masquerading, since the same transaction makes
-    /// everything else that the rule names; otherwise what the kernel refused.
-    pub fn masquerade(
+    /// `EAFNOSUPPORT` for an IPv6 address; `EINVAL` for a name that cannot be an interface's;
+    /// `ENOENT` where the kernel lacks an expression or a kind of chain, since the same transaction
+    /// makes everything else that the rule names; otherwise what the kernel refused.
+    pub fn append(
         &mut self,
-        source: Option<IpNet>,
-        not_out: Option<&str>,
+        hook: NftHook,
+        conditions: &Match<'_>,
+        action: Action,
     ) -> Result<(), KernelError> {
+        let mut statements = conditions.statements()?;
+        statements.push(action.statement()?);
         let rule = Rule {
-            chain: POSTROUTING,
-            statements: masquerade_statements(source, not_out)?,
+            chain: chain(action.class(), hook),
+            statements,
         };
         let mut batch = Batch::default();
         batch.add_table(rule.chain.table);
-        batch.add_chain(&rule.chain);
+        batch.add_chain(&rule.chain, None);
         batch.append_rule(&rule);
+        self.commit(&batch)
+    }
+
+    /// Sets the policy of the filter chain at a hook, which is made where it is missing.
+    ///
+    /// # Errors
+    ///
+    /// `ENOENT` where the kernel lacks filter chains; otherwise what the kernel refused.
+    pub fn set_policy(&mut self, hook: NftHook, policy: Policy) -> Result<(), KernelError> {
+        let chain = chain(FILTER, hook);
+        let mut batch = Batch::default();
+        batch.add_table(chain.table);
+        batch.add_chain(&chain, Some(policy));
         self.commit(&batch)
     }
 
@@ -119,21 +283,38 @@ impl NftSocket {
     }
 }
 
-fn masquerade_statements(
-    source: Option<IpNet>,
-    not_out: Option<&str>,
-) -> Result<Vec<Statement>, KernelError> {
-    let mut statements = Vec::new();
-    match source {
-        Some(IpNet::V4(net)) => statements.push(Statement::SourceNet(net)),
-        Some(IpNet::V6(_)) => return Err(Errno::EAFNOSUPPORT.into()),
-        None => {}
+impl Match<'_> {
+    /// Returns the conditions as statements, the protocol before its port.
+    fn statements(&self) -> Result<Vec<Statement>, KernelError> {
+        let net = |net: IpNet| match net {
+            IpNet::V4(net) => Ok(net),
+            IpNet::V6(_) => Err(KernelError::from(Errno::EAFNOSUPPORT)),
+        };
+        let mut statements = Vec::new();
+        if let Some(source) = self.source {
+            statements.push(Statement::SourceNet(net(source)?));
+        }
+        if let Some(destination) = self.destination {
+            statements.push(Statement::DestinationNet(net(destination)?));
+        }
+        for (name, side) in [
+            (self.input, Statement::InInterface as fn(_) -> _),
+            (self.not_input, Statement::InInterfaceNot),
+            (self.out, Statement::OutInterface),
+            (self.not_out, Statement::OutInterfaceNot),
+        ] {
+            if let Some(name) = name {
+                statements.push(side(InterfaceName::new(name)?));
+            }
+        }
+        statements.extend(self.protocol.map(Statement::Protocol));
+        statements.extend(self.port.map(Statement::DestinationPort));
+        if !self.states.is_empty() {
+            let bits = self.states.iter().fold(0, |bits, state| bits | state.bit());
+            statements.push(Statement::ConnectionState(bits));
+        }
+        Ok(statements)
     }
-    if let Some(name) = not_out {
-        statements.push(Statement::OutInterfaceNot(InterfaceName::new(name)?));
-    }
-    statements.push(Statement::Masquerade);
-    Ok(statements)
 }
 
 #[cfg(test)]
@@ -141,26 +322,63 @@ mod tests {
     use super::*;
 
     #[test]
-    fn conditions_come_before_the_translation() {
-        let source = "10.10.0.0/16".parse().unwrap();
+    fn every_condition_is_one_statement_and_the_protocol_precedes_the_port() {
+        let net: IpNet = "10.10.0.0/16".parse().unwrap();
+        let IpNet::V4(v4) = net else {
+            panic!("an IPv4 prefix");
+        };
+        let name = |name| InterfaceName::new(name).unwrap();
+        let conditions = Match {
+            source: Some(net),
+            destination: Some(net),
+            input: Some("a"),
+            not_input: Some("b"),
+            out: Some("c"),
+            not_out: Some("d"),
+            protocol: Some(6),
+            port: Some(80),
+            states: vec![CtState::Established, CtState::Related],
+        };
         assert_eq!(
-            masquerade_statements(Some(IpNet::V4(source)), Some("app_br")),
+            conditions.statements(),
             Ok(vec![
-                Statement::SourceNet(source),
-                Statement::OutInterfaceNot(InterfaceName::new("app_br").unwrap()),
-                Statement::Masquerade,
+                Statement::SourceNet(v4),
+                Statement::DestinationNet(v4),
+                Statement::InInterface(name("a")),
+                Statement::InInterfaceNot(name("b")),
+                Statement::OutInterface(name("c")),
+                Statement::OutInterfaceNot(name("d")),
+                Statement::Protocol(6),
+                Statement::DestinationPort(80),
+                Statement::ConnectionState(6),
             ])
         );
-        assert_eq!(
-            masquerade_statements(None, None),
-            Ok(vec![Statement::Masquerade])
-        );
+        assert_eq!(Match::default().statements(), Ok(Vec::new()));
     }
 
     #[test]
-    fn an_ipv6_source_is_unsupported() {
-        let error = masquerade_statements(Some("fd00::/64".parse().unwrap()), None).unwrap_err();
+    fn an_ipv6_address_is_unsupported() {
+        let conditions = Match {
+            source: Some("fd00::/64".parse().unwrap()),
+            ..Match::default()
+        };
+        let error = conditions.statements().unwrap_err();
         assert_eq!(error.errno, Errno::EAFNOSUPPORT);
         assert!(error.is_unsupported());
+        let to = "fd00::1".parse().unwrap();
+        for action in [Action::Snat(to), Action::Dnat(to, None)] {
+            assert_eq!(action.statement(), Err(Errno::EAFNOSUPPORT.into()));
+        }
+    }
+
+    #[test]
+    fn chains_run_when_those_of_iptables_do() {
+        let priority = |action: Action, hook| chain(action.class(), hook).priority;
+        assert_eq!(priority(Action::Notrack, NftHook::Output), -300);
+        assert_eq!(priority(Action::Masquerade, NftHook::Postrouting), 100);
+        let dnat = Action::Dnat("10.0.0.2".parse().unwrap(), None);
+        assert_eq!(priority(dnat, NftHook::Prerouting), -100);
+        assert_eq!(priority(dnat, NftHook::Output), -100);
+        assert_eq!(priority(Action::Drop, NftHook::Forward), 0);
     }
 }

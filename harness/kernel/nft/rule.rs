@@ -1,5 +1,7 @@
 //! Tables, chains and rules, as far as netproof makes them.
 
+use std::net::Ipv4Addr;
+
 use ipnet::Ipv4Net;
 use netlink_packet_netfilter::{NetfilterProtoFamily, nftables::InetHookNumber};
 use nix::errno::Errno;
@@ -17,28 +19,32 @@ pub(super) struct Table {
 ///
 /// The kernel takes any name, the grammar of `nft` takes none of its own keywords (`fwd`, `dup`):
 /// such a chain could not be listed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Chain {
     pub(super) table: Table,
-    pub(super) name: &'static str,
+    pub(super) name: String,
     pub(super) kind: ChainKind,
     pub(super) hook: InetHookNumber,
     /// The lower runs first.
     pub(super) priority: i32,
-    pub(super) policy: Policy,
 }
 
 /// What a chain may do with a packet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum ChainKind {
+    /// Sees every packet, and lets it pass or not.
+    Filter,
     /// Sees the first packet of a connection and may translate its addresses.
     Nat,
 }
 
-/// What becomes of a packet that no rule decided on.
+/// What becomes of a packet that no rule of a chain decided on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Policy {
+pub enum Policy {
+    /// It passes the chain.
     Accept,
+    /// It is dropped.
+    Drop,
 }
 
 /// A rule: statements that run in order until a condition among them fails.
@@ -53,10 +59,34 @@ pub(super) struct Rule {
 pub(super) enum Statement {
     /// `ip saddr NET`; the host bits of the address do not matter.
     SourceNet(Ipv4Net),
+    /// `ip daddr NET`, likewise.
+    DestinationNet(Ipv4Net),
+    /// `iifname "NAME"`
+    InInterface(InterfaceName),
+    /// `iifname != "NAME"`
+    InInterfaceNot(InterfaceName),
+    /// `oifname "NAME"`
+    OutInterface(InterfaceName),
     /// `oifname != "NAME"`
     OutInterfaceNot(InterfaceName),
+    /// `meta l4proto NUMBER`
+    Protocol(u8),
+    /// `th dport PORT`; a condition on the protocol has to come before it.
+    DestinationPort(u16),
+    /// `ct state`, with one of the bits set.
+    ConnectionState(u32),
     /// `masquerade`
     Masquerade,
+    /// `snat to ADDRESS`
+    Snat(Ipv4Addr),
+    /// `dnat to ADDRESS:PORT`
+    Dnat(Ipv4Addr, Option<u16>),
+    /// `accept` or `drop`
+    Decide(Policy),
+    /// `reject with icmp port-unreachable`
+    Reject,
+    /// `notrack`
+    Notrack,
 }
 
 /// The name of an interface as a register holds it: ended and filled up with NUL.

@@ -1,13 +1,17 @@
 //! What netfilter does with packets: `iptables`.
 
-use serde::{Deserialize, Serialize};
+use std::fmt;
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+use serde::{Deserialize, Deserializer, Serialize};
 
 use super::arguments::{Arguments, Mention, exec, word};
 use crate::scenario::name::{IfName, NodeName};
-use crate::scenario::net::Prefix;
-use crate::scenario::value::Located;
+use crate::scenario::net::{Endpoint, Prefix};
+use crate::scenario::value::{Located, ValueError, at_least_one};
 
-/// `iptables -t nat -A POSTROUTING [-s SOURCE] [! -o NAME] -j MASQUERADE`.
+/// `iptables -t nat -A POSTROUTING [-s SOURCE] [[!] -o NAME] -j MASQUERADE`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Masquerade {
@@ -17,24 +21,572 @@ pub struct Masquerade {
     /// Translates only packets from this prefix.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source: Option<Located<Prefix>>,
+    /// Translates only packets that leave by this interface.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub out: Option<Located<IfName>>,
     /// Translates only packets that leave by another interface than this.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub not_out: Option<Located<IfName>>,
 }
 
-impl Arguments for Masquerade {
+/// `iptables -t nat -A POSTROUTING [-s SOURCE] [-d DESTINATION] [[!] -o NAME] -j SNAT --to-source
+/// ADDRESS`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Snat {
+    /// The node that translates.
+    #[serde(rename = "in")]
+    pub node: Located<NodeName>,
+    /// Translates only packets from this prefix.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<Located<Prefix>>,
+    /// Translates only packets to this prefix.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub destination: Option<Located<Prefix>>,
+    /// Translates only packets that leave by this interface.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub out: Option<Located<IfName>>,
+    /// Translates only packets that leave by another interface than this.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub not_out: Option<Located<IfName>>,
+    /// The new source.
+    pub to: Located<IpAddr>,
+}
+
+/// `iptables -t nat -A PREROUTING|OUTPUT [-s SOURCE] [-d DESTINATION] [[!] -i NAME] [-p PROTOCOL
+/// [--dport PORT]] -j DNAT --to-destination ADDRESS[:PORT]`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Dnat {
+    /// The node that translates.
+    #[serde(rename = "in")]
+    pub node: Located<NodeName>,
+    /// Which packets pass the rule; those from a wire when it is not given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub chain: Option<Located<EntryChain>>,
+    /// Translates only packets from this prefix.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<Located<Prefix>>,
+    /// Translates only packets to this prefix.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub destination: Option<Located<Prefix>>,
+    /// Translates only packets that came in by this interface.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub input: Option<Located<IfName>>,
+    /// Translates only packets that came in by another interface than this.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub not_input: Option<Located<IfName>>,
+    /// Translates only packets of this protocol.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub protocol: Option<Located<Protocol>>,
+    /// Translates only packets to this port.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub port: Option<Located<u16>>,
+    /// The new destination.
+    pub to: Located<Endpoint>,
+}
+
+/// `iptables -A CHAIN [-s SOURCE] [-d DESTINATION] [[!] -i NAME] [[!] -o NAME] [-p PROTOCOL
+/// [--dport PORT]] [-m conntrack --ctstate STATES] -j TARGET`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Filter {
+    /// The node that filters.
+    #[serde(rename = "in")]
+    pub node: Located<NodeName>,
+    /// Which packets pass the rule.
+    pub chain: Located<FilterChain>,
+    /// Only packets from this prefix.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<Located<Prefix>>,
+    /// Only packets to this prefix.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub destination: Option<Located<Prefix>>,
+    /// Only packets that came in by this interface.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub input: Option<Located<IfName>>,
+    /// Only packets that came in by another interface than this.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub not_input: Option<Located<IfName>>,
+    /// Only packets that leave by this interface.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub out: Option<Located<IfName>>,
+    /// Only packets that leave by another interface than this.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub not_out: Option<Located<IfName>>,
+    /// Only packets of this protocol.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub protocol: Option<Located<Protocol>>,
+    /// Only packets to this port.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub port: Option<Located<u16>>,
+    /// Only packets whose connection is in one of these states; any if it is empty.
+    #[serde(
+        default,
+        skip_serializing_if = "Vec::is_empty",
+        deserialize_with = "states"
+    )]
+    pub state: Vec<Located<ConnectionState>>,
+    /// What becomes of them.
+    pub then: Located<Target>,
+}
+
+/// `iptables -P CHAIN ACCEPT|DROP`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Policy {
+    /// The node that filters.
+    #[serde(rename = "in")]
+    pub node: Located<NodeName>,
+    /// The chain.
+    pub chain: Located<FilterChain>,
+    /// What becomes of packets that no rule of the chain decides on.
+    pub to: Located<PolicyTarget>,
+}
+
+/// `iptables -t raw -A PREROUTING|OUTPUT [-s SOURCE] [-d DESTINATION] [[!] -i NAME] [-p PROTOCOL
+/// [--dport PORT]] -j NOTRACK`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Notrack {
+    /// The node that does not track.
+    #[serde(rename = "in")]
+    pub node: Located<NodeName>,
+    /// Which packets pass the rule; those from a wire when it is not given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub chain: Option<Located<EntryChain>>,
+    /// Only packets from this prefix.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<Located<Prefix>>,
+    /// Only packets to this prefix.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub destination: Option<Located<Prefix>>,
+    /// Only packets that came in by this interface.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub input: Option<Located<IfName>>,
+    /// Only packets that came in by another interface than this.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub not_input: Option<Located<IfName>>,
+    /// Only packets of this protocol.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub protocol: Option<Located<Protocol>>,
+    /// Only packets to this port.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub port: Option<Located<u16>>,
+}
+
+/// A chain that packets pass before they are routed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum EntryChain {
+    /// Packets that come from a wire.
+    #[default]
+    Prerouting,
+    /// Packets of the node itself.
+    Output,
+}
+
+/// A chain that may drop packets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum FilterChain {
+    /// Packets to the node itself.
+    Input,
+    /// Packets that the node passes on.
+    Forward,
+    /// Packets of the node itself.
+    Output,
+}
+
+/// Any chain of iptables.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Chain {
+    /// Before routing.
+    Prerouting,
+    /// To the node itself.
+    Input,
+    /// From wire to wire.
+    Forward,
+    /// From the node itself.
+    Output,
+    /// Behind routing.
+    Postrouting,
+}
+
+/// What follows the IP header.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Protocol {
+    /// ICMP.
+    Icmp,
+    /// TCP.
+    Tcp,
+    /// UDP.
+    Udp,
+}
+
+/// What connection tracking knows of a packet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ConnectionState {
+    /// It begins a connection.
+    New,
+    /// Both directions of its connection were seen.
+    Established,
+    /// It begins a connection that another one announced, or is an error about one.
+    Related,
+    /// It belongs to no connection and cannot begin one.
+    Invalid,
+    /// It is exempt from tracking.
+    Untracked,
+}
+
+/// What a filter rule does with a packet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Target {
+    /// It passes the chain.
+    Accept,
+    /// It is dropped, and nobody is told.
+    Drop,
+    /// It is dropped, and its sender is told that the port is unreachable.
+    Reject,
+}
+
+/// What a chain does with a packet that no rule decides on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum PolicyTarget {
+    /// It passes the chain.
+    Accept,
+    /// It is dropped.
+    Drop,
+}
+
+/// Where a rule stands and which packets it is about.
+#[derive(Debug, Clone, Copy)]
+pub struct Conditions<'a> {
+    /// The chain.
+    pub chain: Chain,
+    /// From this prefix.
+    pub source: Option<&'a Located<Prefix>>,
+    /// To this prefix.
+    pub destination: Option<&'a Located<Prefix>>,
+    /// Came in by this interface.
+    pub input: Option<&'a Located<IfName>>,
+    /// Came in by another interface.
+    pub not_input: Option<&'a Located<IfName>>,
+    /// Leaves by this interface.
+    pub out: Option<&'a Located<IfName>>,
+    /// Leaves by another interface.
+    pub not_out: Option<&'a Located<IfName>>,
+    /// Of this protocol.
+    pub protocol: Option<&'a Located<Protocol>>,
+    /// To this port.
+    pub port: Option<&'a Located<u16>>,
+    /// In one of these states, if there is any.
+    pub state: &'a [Located<ConnectionState>],
+}
+
+impl Conditions<'_> {
+    /// Every packet that passes a chain.
+    fn of(chain: Chain) -> Self {
+        Self {
+            chain,
+            source: None,
+            destination: None,
+            input: None,
+            not_input: None,
+            out: None,
+            not_out: None,
+            protocol: None,
+            port: None,
+            state: &[],
+        }
+    }
+}
+
+/// An operation that appends a rule.
+pub trait Rule {
+    /// The node that the rule is in.
+    fn node(&self) -> &Located<NodeName>;
+
+    /// Where the rule stands and which packets it is about.
+    fn conditions(&self) -> Conditions<'_>;
+
+    /// The table of iptables.
+    fn table(&self) -> &'static str;
+
+    /// What stands behind `-j`.
+    fn target(&self) -> String;
+}
+
+impl<T: Rule> Arguments for T {
+    fn mentions<'a>(&'a self, visit: &mut dyn FnMut(Mention<'a>)) {
+        let node = self.node();
+        visit(Mention::Uses(&node.value, node.span));
+    }
+
+    fn command(&self) -> String {
+        let mut text = format!("{}iptables", exec(self.node()));
+        if self.table() != "filter" {
+            text += &format!(" -t {}", self.table());
+        }
+        text += &self.conditions().to_string();
+        text + " -j " + &self.target()
+    }
+}
+
+impl Rule for Masquerade {
+    fn node(&self) -> &Located<NodeName> {
+        &self.node
+    }
+
+    fn conditions(&self) -> Conditions<'_> {
+        Conditions {
+            source: self.source.as_ref(),
+            out: self.out.as_ref(),
+            not_out: self.not_out.as_ref(),
+            ..Conditions::of(Chain::Postrouting)
+        }
+    }
+
+    fn table(&self) -> &'static str {
+        "nat"
+    }
+
+    fn target(&self) -> String {
+        "MASQUERADE".to_owned()
+    }
+}
+
+impl Rule for Snat {
+    fn node(&self) -> &Located<NodeName> {
+        &self.node
+    }
+
+    fn conditions(&self) -> Conditions<'_> {
+        Conditions {
+            source: self.source.as_ref(),
+            destination: self.destination.as_ref(),
+            out: self.out.as_ref(),
+            not_out: self.not_out.as_ref(),
+            ..Conditions::of(Chain::Postrouting)
+        }
+    }
+
+    fn table(&self) -> &'static str {
+        "nat"
+    }
+
+    fn target(&self) -> String {
+        format!("SNAT --to-source {}", self.to)
+    }
+}
+
+impl Rule for Dnat {
+    fn node(&self) -> &Located<NodeName> {
+        &self.node
+    }
+
+    fn conditions(&self) -> Conditions<'_> {
+        Conditions {
+            source: self.source.as_ref(),
+            destination: self.destination.as_ref(),
+            input: self.input.as_ref(),
+            not_input: self.not_input.as_ref(),
+            protocol: self.protocol.as_ref(),
+            port: self.port.as_ref(),
+            ..Conditions::of(entry(self.chain.as_ref()))
+        }
+    }
+
+    fn table(&self) -> &'static str {
+        "nat"
+    }
+
+    fn target(&self) -> String {
+        format!("DNAT --to-destination {}", self.to)
+    }
+}
+
+impl Rule for Filter {
+    fn node(&self) -> &Located<NodeName> {
+        &self.node
+    }
+
+    fn conditions(&self) -> Conditions<'_> {
+        Conditions {
+            chain: self.chain.value.into(),
+            source: self.source.as_ref(),
+            destination: self.destination.as_ref(),
+            input: self.input.as_ref(),
+            not_input: self.not_input.as_ref(),
+            out: self.out.as_ref(),
+            not_out: self.not_out.as_ref(),
+            protocol: self.protocol.as_ref(),
+            port: self.port.as_ref(),
+            state: &self.state,
+        }
+    }
+
+    fn table(&self) -> &'static str {
+        "filter"
+    }
+
+    fn target(&self) -> String {
+        match self.then.value {
+            Target::Accept => "ACCEPT",
+            Target::Drop => "DROP",
+            Target::Reject => "REJECT",
+        }
+        .to_owned()
+    }
+}
+
+impl Rule for Notrack {
+    fn node(&self) -> &Located<NodeName> {
+        &self.node
+    }
+
+    fn conditions(&self) -> Conditions<'_> {
+        Conditions {
+            source: self.source.as_ref(),
+            destination: self.destination.as_ref(),
+            input: self.input.as_ref(),
+            not_input: self.not_input.as_ref(),
+            protocol: self.protocol.as_ref(),
+            port: self.port.as_ref(),
+            ..Conditions::of(entry(self.chain.as_ref()))
+        }
+    }
+
+    fn table(&self) -> &'static str {
+        "raw"
+    }
+
+    fn target(&self) -> String {
+        "NOTRACK".to_owned()
+    }
+}
+
+impl Arguments for Policy {
     fn mentions<'a>(&'a self, visit: &mut dyn FnMut(Mention<'a>)) {
         visit(Mention::Uses(&self.node.value, self.node.span));
     }
 
     fn command(&self) -> String {
-        let mut text = format!("{}iptables -t nat -A POSTROUTING", exec(&self.node));
-        if let Some(source) = &self.source {
-            text += &format!(" -s {source}");
-        }
-        if let Some(not_out) = &self.not_out {
-            text += &format!(" ! -o {}", word(not_out.as_str()));
-        }
-        text + " -j MASQUERADE"
+        let chain = Chain::from(self.chain.value);
+        let to = match self.to.value {
+            PolicyTarget::Accept => "ACCEPT",
+            PolicyTarget::Drop => "DROP",
+        };
+        format!("{}iptables -P {chain} {to}", exec(&self.node))
     }
+}
+
+impl Protocol {
+    /// Returns the word that stands for it in a scenario, and in `iptables`.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Icmp => "icmp",
+            Self::Tcp => "tcp",
+            Self::Udp => "udp",
+        }
+    }
+
+    /// Tells whether its packets go to a port.
+    pub fn has_ports(self) -> bool {
+        self != Self::Icmp
+    }
+}
+
+impl From<FilterChain> for Chain {
+    fn from(chain: FilterChain) -> Self {
+        match chain {
+            FilterChain::Input => Self::Input,
+            FilterChain::Forward => Self::Forward,
+            FilterChain::Output => Self::Output,
+        }
+    }
+}
+
+fn entry(chain: Option<&Located<EntryChain>>) -> Chain {
+    match chain.map(|chain| chain.value).unwrap_or_default() {
+        EntryChain::Prerouting => Chain::Prerouting,
+        EntryChain::Output => Chain::Output,
+    }
+}
+
+fn states<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Vec<Located<ConnectionState>>, D::Error> {
+    let empty = ValueError::new(
+        "no-state",
+        "`state` names no state",
+        "write `state: [established, related]`, or remove it",
+    );
+    at_least_one(deserializer, empty)
+}
+
+impl fmt::Display for Chain {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Prerouting => "PREROUTING",
+            Self::Input => "INPUT",
+            Self::Forward => "FORWARD",
+            Self::Output => "OUTPUT",
+            Self::Postrouting => "POSTROUTING",
+        })
+    }
+}
+
+/// Writes ` -A CHAIN` and the conditions as iptables(8) takes them.
+impl fmt::Display for Conditions<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, " -A {}", self.chain)?;
+        for (option, prefix) in [("-s", self.source), ("-d", self.destination)] {
+            match prefix.map(|prefix| prefix.0) {
+                Some(net) if is_single(net) => write!(f, " {option} {}", net.addr())?,
+                Some(net) => write!(f, " {option} {net}")?,
+                None => {}
+            }
+        }
+        let interfaces = [
+            ("-i", self.input),
+            ("! -i", self.not_input),
+            ("-o", self.out),
+            ("! -o", self.not_out),
+        ];
+        for (option, name) in interfaces {
+            if let Some(name) = name {
+                write!(f, " {option} {}", word(name.as_str()))?;
+            }
+        }
+        if let Some(protocol) = self.protocol {
+            write!(f, " -p {}", protocol.word())?;
+        }
+        if let Some(port) = self.port {
+            write!(f, " --dport {port}")?;
+        }
+        for (at, state) in self.state.iter().enumerate() {
+            f.write_str(if at == 0 {
+                " -m conntrack --ctstate "
+            } else {
+                ","
+            })?;
+            f.write_str(match state.value {
+                ConnectionState::New => "NEW",
+                ConnectionState::Established => "ESTABLISHED",
+                ConnectionState::Related => "RELATED",
+                ConnectionState::Invalid => "INVALID",
+                ConnectionState::Untracked => "UNTRACKED",
+            })?;
+        }
+        Ok(())
+    }
+}
+
+fn is_single(net: IpNet) -> bool {
+    net.prefix_len() == net.max_prefix_len()
 }

@@ -21,7 +21,10 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 pub use address::{Address, Refusal, Route};
 pub(super) use arguments::word;
 pub use arguments::{Arguments, HOST, Mention};
-pub use filter::Masquerade;
+pub use filter::{
+    Chain, Conditions, ConnectionState, Dnat, EntryChain, Filter, FilterChain, Masquerade, Notrack,
+    Policy, PolicyTarget, Protocol, Rule, Snat, Target,
+};
 pub use link::{Bridge, Delete, Down, Master, Move, Netns, Nomaster, Up, Veth};
 pub use listen::Listen;
 pub use setting::{Sysctl, SysctlKey, SysctlValue};
@@ -58,6 +61,16 @@ macro_rules! verb_table {
             "sysctl" => Sysctl,
             /// Translates the source of packets that leave.
             "masquerade" => Masquerade,
+            /// Translates the source of packets that leave to a given address.
+            "snat" => Snat,
+            /// Translates the destination of packets before they are routed.
+            "dnat" => Dnat,
+            /// Lets packets pass or not: a rule.
+            "filter" => Filter,
+            /// Lets packets pass or not where no rule decides.
+            "policy" => Policy,
+            /// Exempts packets from connection tracking.
+            "notrack" => Notrack,
             /// Runs a server in a node.
             "listen" => Listen,
         }

@@ -27,6 +27,20 @@ const EXAMPLES: &[(&str, &str)] = &[
         "sysctl: {in: host, key: net.ipv4.ip_forward, value: 1}",
     ),
     ("masquerade", "masquerade: {in: host, source: 10.0.0.0/24}"),
+    (
+        "snat",
+        "snat: {in: host, source: 10.0.0.0/24, to: 192.0.2.1}",
+    ),
+    (
+        "dnat",
+        "dnat: {in: host, protocol: tcp, port: 8080, to: 10.0.0.2:80}",
+    ),
+    (
+        "filter",
+        "filter: {in: host, chain: forward, source: 10.0.0.0/24, then: drop}",
+    ),
+    ("policy", "policy: {in: host, chain: forward, to: drop}"),
+    ("notrack", "notrack: {in: host, source: 10.0.0.0/24}"),
     ("listen", "listen: {in: web, tcp: 80}"),
     ("fails", "fails: No such device"),
     ("ping", "ping: {from: web, to: 10.0.0.2}"),

@@ -52,11 +52,15 @@ pub(super) fn check(scenario: &Scenario) -> Vec<Diagnostic> {
 }
 
 #[derive(Default)]
-struct Shape {
+pub(super) struct Shape {
     problems: Vec<Diagnostic>,
 }
 
 impl Shape {
+    pub(super) fn add(&mut self, problem: Diagnostic) {
+        self.problems.push(problem);
+    }
+
     fn push(&mut self, id: &'static str, span: Span, message: &str, label: &str, help: &str) {
         self.problems
             .push(Diagnostic::new(id, span, message).label(label).help(help));
@@ -122,12 +126,7 @@ impl Shape {
             Operation::Address(address) => self.address(address, item.span),
             Operation::Route(route) => self.route(route, item.span),
             Operation::Listen(listen) => self.listen(listen, item.span),
-            Operation::Masquerade(masquerade) => {
-                if let Some(source) = &masquerade.source {
-                    self.ipv4(source.0.addr(), source.span);
-                }
-            }
-            _ => {}
+            operation => super::rule::check(self, operation),
         }
     }
 
@@ -269,16 +268,16 @@ impl Shape {
             _ => {}
         }
         for port in listen.tcp.iter().chain(&listen.udp) {
-            self.port(port);
+            self.port(port.value, port.span);
         }
     }
 
-    fn port(&mut self, port: &Located<u16>) {
-        if port.value == 0 {
+    pub(super) fn port(&mut self, port: u16, span: Span) {
+        if port == 0 {
             let help = "a port is a number from 1 to 65535";
             self.push(
                 "port-zero",
-                port.span,
+                span,
                 "port 0 cannot be reached",
                 "the kernel reads 0 as any free port",
                 help,
@@ -301,7 +300,7 @@ impl Shape {
         }
     }
 
-    fn ipv4(&mut self, address: IpAddr, span: Span) {
+    pub(super) fn ipv4(&mut self, address: IpAddr, span: Span) {
         if address.is_ipv6() {
             let help = "write an IPv4 address";
             self.push(
@@ -323,7 +322,7 @@ impl Shape {
             Probe::Arp(arp) => &arp.to,
             Probe::Udp(exchange) | Probe::Tcp(exchange) => {
                 let Exchange { to, port, .. } = exchange;
-                self.port(port);
+                self.port(port.value, port.span);
                 to
             }
         };

@@ -311,6 +311,10 @@ steps:
         fails: \"Network is unreachable\"
       - sysctl: {in: host, key: net.ipv4.ip_forward, value: 1}
       - masquerade: {in: host, source: 10.0.0.0/24, not-out: eth0}
+      - snat: {in: host, source: 10.0.0.0/24, to: 10.0.0.1}
+      - dnat: {in: host, chain: output, protocol: tcp, port: 8080, to: 10.0.0.2:80}
+      - filter: {in: host, chain: forward, input: eth0, state: [established], then: reject}
+      - policy: {in: host, chain: forward, to: drop}
       - listen: {in: database, udp: 53}
       - netns: {add: client}
       - netns: {delete: client}
