@@ -9,5 +9,5 @@ mod runner;
 pub use conductor::{ExitStatus, become_world};
 pub use event::{Blame, Event};
 pub use outcome::{FactsTaken, Outcome, Totals};
-pub use request::Request;
+pub use request::{Instead, Request, Trial};
 pub use runner::{NamedScenario, Runner};

@@ -7,7 +7,7 @@ use std::time::Instant;
 use super::conductor::with_sources;
 use super::event::{Blame, Event};
 use super::outcome::Outcome;
-use super::request::Request;
+use super::request::{Request, Trial};
 use crate::kernel::KernelError;
 use crate::world::{Launch, LaunchError, Line, Tier, WorldProcess, exhaustion_cure};
 
@@ -59,9 +59,29 @@ impl Runner {
     /// There is always an outcome: where a world cannot be started, breaks off or outlives its
     /// deadline, it is an error, with everything that was told until then.
     pub fn run(&self, scenario: &NamedScenario, tell: &mut dyn FnMut(&Event)) -> Outcome {
+        self.carry_out(scenario, None, tell)
+    }
+
+    /// Runs a scenario with one operation done otherwise, to see whether an expectation depends on
+    /// it.
+    pub fn run_trial(
+        &self,
+        scenario: &NamedScenario,
+        trial: Trial,
+        tell: &mut dyn FnMut(&Event),
+    ) -> Outcome {
+        self.carry_out(scenario, Some(trial), tell)
+    }
+
+    fn carry_out(
+        &self,
+        scenario: &NamedScenario,
+        trial: Option<Trial>,
+        tell: &mut dyn FnMut(&Event),
+    ) -> Outcome {
         let begun = Instant::now();
         let mut outcome = Outcome::new(&scenario.name);
-        if let Err(broken) = self.hear_out(scenario, &mut outcome, tell) {
+        if let Err(broken) = self.hear_out(scenario, trial, &mut outcome, tell) {
             let event = broken.event(&scenario.name);
             outcome.take(&event);
             tell(&event);
@@ -73,6 +93,7 @@ impl Runner {
     fn hear_out(
         &self,
         scenario: &NamedScenario,
+        trial: Option<Trial>,
         outcome: &mut Outcome,
         tell: &mut dyn FnMut(&Event),
     ) -> Result<(), Broken> {
@@ -83,6 +104,7 @@ impl Runner {
             tier: self.tier,
             hostile: self.hostile,
             processor: self.turn.fetch_add(1, Ordering::Relaxed),
+            trial,
         })
         .map_err(|error| Broken::ours(format!("the request cannot be written: {error}")))?;
         let mut world = self.launch.start(&request)?;
