@@ -5,6 +5,7 @@
 //! * `tutorials/gateway`: the scenario passes, and its snapshots are the recorded ones;
 //! * `flips/tutorials/gateway`: each of its expectations, turned into its opposite one at a time,
 //!   fails and says what was seen instead;
+//! * `idle/tutorials/gateway`: without any one of its operations, one of its expectations fails;
 //! * `identity/...`: the facts are the same bytes in every tier, as every user, on every machine;
 //! * `load/...`: no verdict is wrong while every processor is busy with something else;
 //! * `orphans`: scenarios and snapshots belong together.
@@ -21,6 +22,7 @@
 
 mod flips;
 mod identity;
+mod idle;
 mod load;
 mod orphans;
 mod support;
@@ -51,6 +53,7 @@ fn main() -> ExitCode {
         .map(|scenario| Trial::test(scenario.name.clone(), move || run(&scenario)))
         .collect();
     trials.extend(flips::trials(&scenarios));
+    trials.extend(idle::trials(&scenarios));
     trials.extend(identity::trials());
     trials.extend(load::trials());
     trials.extend(orphans::trials(&scenarios));
