@@ -6,7 +6,7 @@ use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
 use nix::unistd::Pid;
 
 use super::event::{Blame, Event};
-use super::request::{Request, Task};
+use super::request::{Instead, Request, Task, Trial};
 use crate::implement::{Implementation, Native, OperationError};
 use crate::judge::{Judgement, Mismatch, Verdict, judge, judge_operation};
 use crate::observe::facts::{self, Facts};
@@ -43,6 +43,9 @@ enum Stop {
     Settle(#[from] SettleError),
     #[error(transparent)]
     Observe(#[from] ObserveError),
+    /// An expectation failed in a trial, which is all that it was to show.
+    #[error("an expectation depends on the operation")]
+    Shown,
     /// Nobody takes the events.
     #[error(transparent)]
     Unheard(#[from] io::Error),
@@ -206,9 +209,10 @@ async fn carry_through(request: &Request, scenario: &Scenario) -> io::Result<()>
         implementation: Box::new(Native::default()),
         observer: Observer::new(),
         step: 0,
+        trial: request.trial,
     };
     match conductor.run(request, scenario).await {
-        Ok(()) | Err(Stop::Operation) => {}
+        Ok(()) | Err(Stop::Operation | Stop::Shown) => {}
         Err(Stop::Unheard(error)) => return Err(error),
         Err(stop) => {
             let (blame, help) = stop.blame();
@@ -248,6 +252,8 @@ struct Conductor<'a> {
     observer: Observer,
     /// The number of the step that is under way.
     step: usize,
+    /// What is done otherwise than the scenario says.
+    trial: Option<Trial>,
 }
 
 impl Conductor<'_> {
@@ -269,7 +275,7 @@ impl Conductor<'_> {
             for (at, expectation) in step.expectations.iter().enumerate() {
                 self.expect(&world, &topology, at + 1, expectation).await?;
             }
-            if !step.snapshot.is_empty() {
+            if !step.snapshot.is_empty() && self.trial.is_none() {
                 self.take_facts(&world, &topology, step).await?;
             }
         }
@@ -308,7 +314,16 @@ impl Conductor<'_> {
 
     /// Carries operations out until one comes out otherwise than the scenario says.
     async fn apply(&mut self, world: &mut World, items: &[Item]) -> Result<(), Stop> {
-        for item in items {
+        for (at, item) in items.iter().enumerate() {
+            let item = match self.trial {
+                Some(trial) if (trial.step, trial.operation) == (self.step, at + 1) => {
+                    match (trial.instead, &item.right) {
+                        (Instead::Right, Some(right)) => right,
+                        _ => continue,
+                    }
+                }
+                _ => item,
+            };
             let result = self.apply_one(world, &item.operation).await;
             // Not the scenario's matter, whatever it expects.
             if let Err(OperationError::World(error)) = &result
@@ -329,7 +344,7 @@ impl Conductor<'_> {
                 fails: item.fails.as_ref().map(|reason| reason.value.clone()),
                 reason: judgement.reason,
             })?;
-            if judgement.verdict != Verdict::Pass {
+            if judgement.verdict != Verdict::Pass && self.trial.is_none() {
                 return Err(Stop::Operation);
             }
         }
@@ -364,6 +379,7 @@ impl Conductor<'_> {
             .observer
             .probe(world, topology, &expectation.probe)
             .await;
+        let sent = observed.is_ok();
         let (judgement, observed, path) = match observed {
             Ok(record) => {
                 send(&Event::probe(
@@ -396,7 +412,9 @@ impl Conductor<'_> {
             }
             Err(error) => return Err(error.into()),
         };
-        Ok(send(&Event::Expectation {
+        // Where the probe could not be sent, for want of a node or an interface, nothing is shown.
+        let shown = self.trial.is_some() && sent && judgement.verdict == Verdict::Fail;
+        send(&Event::Expectation {
             scenario: self.scenario.to_owned(),
             step: self.step,
             expectation: number,
@@ -409,7 +427,8 @@ impl Conductor<'_> {
                 .lines()
                 .count()
                 .max(1),
-        })?)
+        })?;
+        if shown { Err(Stop::Shown) } else { Ok(()) }
     }
 
     async fn take_facts(

@@ -11,5 +11,5 @@ pub use conductor::{ExitStatus, become_world};
 pub use doctor::{examine, summary};
 pub use event::{Blame, Event};
 pub use outcome::{FactsTaken, Outcome, Totals};
-pub use request::{Request, Task};
+pub use request::{Instead, Request, Task, Trial};
 pub use runner::{NamedScenario, Runner};

@@ -29,4 +29,30 @@ pub struct Request {
     pub hostile: bool,
     /// Which of the processors that it may use the world keeps to; counted round.
     pub processor: usize,
+    /// What is done otherwise than the scenario says, to see whether it expects anything of it.
+    pub trial: Option<Trial>,
+}
+
+/// One operation that is done otherwise, to see whether an expectation depends on it.
+///
+/// Operations that come out otherwise, as they may without it, do not end such a run. The first
+/// expectation that fails does, unless its probe could not be sent. No facts are taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Trial {
+    /// The number of the step, from 1.
+    pub step: usize,
+    /// The number of the operation in the step, from 1.
+    pub operation: usize,
+    /// What is done in its place.
+    pub instead: Instead,
+}
+
+/// What is done in place of an operation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Instead {
+    /// Nothing at all.
+    Nothing,
+    /// The operation under its `right`; nothing where it has none.
+    Right,
 }

@@ -7,7 +7,7 @@ use std::time::Instant;
 use super::conductor::with_sources;
 use super::event::{Blame, Event};
 use super::outcome::Outcome;
-use super::request::{Request, Task};
+use super::request::{Request, Task, Trial};
 use crate::kernel::KernelError;
 use crate::world::{Launch, LaunchError, Line, Tier, WorldProcess, exhaustion_cure};
 
@@ -59,6 +59,26 @@ impl Runner {
     /// There is always an outcome: where a world cannot be started, breaks off or outlives its
     /// deadline, it is an error, with everything that was told until then.
     pub fn run(&self, scenario: &NamedScenario, tell: &mut dyn FnMut(&Event)) -> Outcome {
+        self.carry_out(scenario, None, tell)
+    }
+
+    /// Runs a scenario with one operation done otherwise, to see whether an expectation depends on
+    /// it.
+    pub fn run_trial(
+        &self,
+        scenario: &NamedScenario,
+        trial: Trial,
+        tell: &mut dyn FnMut(&Event),
+    ) -> Outcome {
+        self.carry_out(scenario, Some(trial), tell)
+    }
+
+    fn carry_out(
+        &self,
+        scenario: &NamedScenario,
+        trial: Option<Trial>,
+        tell: &mut dyn FnMut(&Event),
+    ) -> Outcome {
         let begun = Instant::now();
         let mut outcome = Outcome::new(&scenario.name);
         let task = Task::Scenario(Request {
@@ -68,6 +88,7 @@ impl Runner {
             tier: self.tier,
             hostile: self.hostile,
             processor: self.turn.fetch_add(1, Ordering::Relaxed),
+            trial,
         });
         self.tell_all(&task, &mut outcome, tell);
         outcome.ms = begun.elapsed().as_secs_f64() * 1e3;

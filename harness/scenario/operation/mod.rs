@@ -113,12 +113,18 @@ macro_rules! verbs {
         }
 
         /// Every key of an item under `do`.
-        const ITEM_KEYS: &[&str] = &[$($key,)+ FAILS];
+        const ITEM_KEYS: &[&str] = &[$($key,)+ FAILS, RIGHT, INERT];
     };
 }
 
 /// The key that says that an operation is refused, and why.
 const FAILS: &str = "fails";
+
+/// The key that says what would have been right in place of an operation that is refused.
+const RIGHT: &str = "right";
+
+/// The key that says why nothing that is expected depends on an operation.
+const INERT: &str = "inert";
 
 verb_table!(verbs);
 
@@ -141,7 +147,8 @@ impl Operation {
     }
 }
 
-/// One item under `do` or `given`: an operation, and whether the kernel is to refuse it.
+/// One item under `do` or `given`: an operation, whether the kernel is to refuse it, and whether it
+/// matters.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Item {
     /// The operation.
@@ -149,13 +156,32 @@ pub struct Item {
     /// The reason with which it has to fail: the kernel's own sentence, or that of its error
     /// number as in errno(3), such as `No such device`.
     pub fails: Option<Located<String>>,
+    /// The operation that would be right in place of one that fails; it is not carried out. It has
+    /// none of the other keys itself.
+    pub right: Option<Box<Item>>,
+    /// Why no expectation would fail without the operation; none where one would.
+    pub inert: Option<Located<String>>,
     /// Where the verb stands.
     pub span: Span,
 }
 
 impl<'de> Deserialize<'de> for Item {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct ItemVisitor;
+        /// The operation under `right`: an item with nothing but its verb.
+        struct Right(Item);
+
+        impl<'de> Deserialize<'de> for Right {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                let visitor = ItemVisitor {
+                    keys: Operation::VERBS,
+                };
+                deserializer.deserialize_map(visitor).map(Self)
+            }
+        }
+
+        struct ItemVisitor {
+            keys: &'static [&'static str],
+        }
 
         impl<'de> Visitor<'de> for ItemVisitor {
             type Value = Item;
@@ -166,15 +192,27 @@ impl<'de> Deserialize<'de> for Item {
 
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Item, A::Error> {
                 let mut found: Option<(Operation, Span)> = None;
-                let mut fails = None;
+                let (mut fails, mut right, mut inert) = (None, None, None);
                 while let Some(key) = map.next_key::<Located<String>>()? {
-                    if key.as_str() == FAILS {
-                        fails = Some(map.next_value()?);
-                        continue;
+                    if !self.keys.contains(&key.as_str()) {
+                        return Err(de::Error::unknown_field(&key, self.keys));
                     }
-                    if let Some((first, _)) = &found
-                        && Operation::VERBS.contains(&key.as_str())
-                    {
+                    match key.as_str() {
+                        FAILS => {
+                            fails = Some(map.next_value()?);
+                            continue;
+                        }
+                        RIGHT => {
+                            right = Some(Box::new(map.next_value::<Right>()?.0));
+                            continue;
+                        }
+                        INERT => {
+                            inert = Some(map.next_value()?);
+                            continue;
+                        }
+                        _ => {}
+                    }
+                    if let Some((first, _)) = &found {
                         return Err(de::Error::custom(
                             super::ValueError::new(
                                 "two-operations",
@@ -186,7 +224,7 @@ impl<'de> Deserialize<'de> for Item {
                     }
                     match Operation::next_value(&key, &mut map)? {
                         Some(operation) => found = Some((operation, key.span)),
-                        None => return Err(de::Error::unknown_field(&key, ITEM_KEYS)),
+                        None => return Err(de::Error::unknown_field(&key, self.keys)),
                     }
                 }
                 let Some((operation, span)) = found else {
@@ -202,12 +240,14 @@ impl<'de> Deserialize<'de> for Item {
                 Ok(Item {
                     operation,
                     fails,
+                    right,
+                    inert,
                     span,
                 })
             }
         }
 
-        deserializer.deserialize_map(ItemVisitor)
+        deserializer.deserialize_map(ItemVisitor { keys: ITEM_KEYS })
     }
 }
 
@@ -217,6 +257,12 @@ impl Serialize for Item {
         self.operation.serialize_entry(&mut map)?;
         if let Some(fails) = &self.fails {
             map.serialize_entry(FAILS, fails)?;
+        }
+        if let Some(right) = &self.right {
+            map.serialize_entry(RIGHT, right)?;
+        }
+        if let Some(inert) = &self.inert {
+            map.serialize_entry(INERT, inert)?;
         }
         map.end()
     }

@@ -43,6 +43,8 @@ const EXAMPLES: &[(&str, &str)] = &[
     ("notrack", "notrack: {in: host, source: 10.0.0.0/24}"),
     ("listen", "listen: {in: web, tcp: 80}"),
     ("fails", "fails: No such device"),
+    ("right", "right: {up: web/eth0}"),
+    ("inert", "inert: It was up already"),
     ("ping", "ping: {from: web, to: 10.0.0.2}"),
     ("arp", "arp: {from: web/eth0, to: 10.0.0.2}"),
     ("udp", "udp: {from: web, to: 10.0.0.2, port: 53}"),

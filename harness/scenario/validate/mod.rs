@@ -44,6 +44,9 @@ mod tests {
     #[case::refused_deletion(&["{netns: {delete: x}, fails: No such file or directory}"], &[])]
     #[case::refused_is_not_done(&["{netns: {add: x}, fails: a}", "up: x/lo"], &["undeclared-node"])]
     #[case::refused_is_not_undone(&["{netns: {delete: web}, fails: a}", "up: web/lo"], &[])]
+    #[case::right_is_not_done(&["{netns: {add: x}, fails: a, right: {netns: {add: y}}}", "up: y/lo"], &["undeclared-node"])]
+    #[case::right_uses(&["{up: web/l, fails: a, right: {up: x/lo}}"], &["undeclared-node"])]
+    #[case::right_deletes(&["{netns: {delete: x}, fails: a, right: {netns: {delete: y}}}"], &["undeclared-node"])]
     #[case::refused_for_another_reason(&["{up: x/lo, fails: a}"], &["undeclared-node"])]
     fn a_node_has_to_be_there(#[case] items: &[&str], #[case] expected: &[&str]) {
         assert_eq!(ids(items), expected);
@@ -54,6 +57,11 @@ mod tests {
     #[case::route_by_interface("route: {in: web, add: default, dev: eth0}", &[])]
     #[case::route_to_nowhere("route: {in: web, add: default}", &["route-to-nowhere"])]
     #[case::all_ones("address: {dev: web/lo, add: 10.0.0.1/8, broadcast: +}", &[])]
+    #[case::what_is_right_is_checked("{up: web/l, fails: a, right: {route: {in: web, add: default}}}", &["route-to-nowhere"])]
+    #[case::inert("{up: web/lo, inert: a}", &[])]
+    #[case::inert_for_no_reason("{up: web/lo, inert: ''}", &["bad-text"])]
+    #[case::right_without_fails("{up: web/lo, right: {down: web/lo}}", &["right-without-fails"])]
+    #[case::right_and_inert("{up: web/l, fails: a, right: {up: web/lo}, inert: a}", &["right-and-inert"])]
     #[case::one_name_in_two_nodes("veth: {add: web/eth0, peer: host/eth0}", &[])]
     #[case::one_name_in_one_node("veth: {add: web/eth0, peer: web/eth0}", &["same-interface-twice"])]
     #[case::both("address: {dev: web/lo, add: 10.0.0.1/8, delete: 10.0.0.1/8}", &["add-or-delete"])]

@@ -96,6 +96,13 @@ impl<'a> Nodes<'a> {
             Mention::Adds(..) | Mention::Deletes(..) => {}
             Mention::Uses(name, span) => self.uses(name, span),
         });
+        // It is not carried out, so no node comes or goes by it.
+        if let Some(right) = &item.right {
+            right.operation.mentions(&mut |mention| match mention {
+                Mention::Uses(name, span) | Mention::Deletes(name, span) => self.uses(name, span),
+                Mention::Adds(..) => {}
+            });
+        }
     }
 
     fn add(&mut self, name: &'a NodeName, span: Span) {

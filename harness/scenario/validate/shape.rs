@@ -25,6 +25,13 @@ pub(super) fn check(scenario: &Scenario) -> Vec<Diagnostic> {
                 .help("move the operation to a step; what is given is not under test");
             shape.problems.push(problem);
         }
+        if let Some(inert) = &item.inert {
+            let message = "what is given needs no reason to be there";
+            let problem = Diagnostic::new("inert-in-given", inert.span, message)
+                .label("a reason")
+                .help("remove it; what is given is not under test");
+            shape.problems.push(problem);
+        }
     }
     for item in scenario.operations() {
         shape.item(item);
@@ -121,6 +128,38 @@ impl Shape {
         if let Some(fails) = &item.fails {
             self.text("fails", fails);
         }
+        if let Some(inert) = &item.inert {
+            self.text("inert", inert);
+        }
+        if let Some(right) = &item.right {
+            self.right(item, right);
+            self.operation(right);
+        }
+        self.operation(item);
+    }
+
+    /// Checks whether there can be an operation that would be right.
+    fn right(&mut self, item: &Item, right: &Item) {
+        if item.fails.is_none() {
+            self.push(
+                "right-without-fails",
+                right.span,
+                "`right` goes only with `fails`",
+                "the operation before it is right already",
+                "say why that one is refused: `fails: No such device`",
+            );
+        }
+        if let Some(inert) = &item.inert {
+            let message = "one item has both `right` and `inert`";
+            let problem = Diagnostic::new("right-and-inert", inert.span, message)
+                .label("why nothing depends on it")
+                .also(right.span, "what would change something")
+                .help("remove one of the two");
+            self.problems.push(problem);
+        }
+    }
+
+    fn operation(&mut self, item: &Item) {
         match &item.operation {
             Operation::Veth(veth) => self.veth(veth),
             Operation::Address(address) => self.address(address, item.span),

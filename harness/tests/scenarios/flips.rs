@@ -166,6 +166,7 @@ fn flips_of(original: &Scenario) -> Vec<Flip> {
             if item.fails.is_some() {
                 let mut scenario = original.clone();
                 scenario.steps[step_at].operations[at].fails = None;
+                scenario.steps[step_at].operations[at].right = None;
                 flips.push(Flip {
                     what: format!(
                         "step {}: `{}` is not to fail",

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use libtest_mimic::{Failed, Trial};
 use netproof::kernel::wait;
-use netproof::run::{Event, Request};
+use netproof::run::{Event, Request, Task};
 use netproof::world::{Launch, Line, Tier};
 use nix::sys::signal::{Signal, kill, killpg};
 use nix::unistd::Pid;
@@ -221,14 +221,15 @@ fn a_world_outlives_the_thread_that_started_it() -> Result<(), Failed> {
         .into_iter()
         .next()
         .ok_or("there is no scenario")?;
-    let request = serde_json::to_string(&Request {
+    let request = serde_json::to_string(&Task::Scenario(Request {
         scenario: scenario.name,
         file: scenario.file,
         text: scenario.text,
         tier: Tier::User,
         hostile: false,
         processor: 0,
-    })?;
+        trial: None,
+    }))?;
     let launched = std::thread::spawn(move || Launch::default().start(&request)).join();
     let mut world = launched.map_err(|_| "the starting thread panicked")??;
     loop {

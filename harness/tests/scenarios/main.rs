@@ -5,6 +5,7 @@
 //! * `tutorials/gateway`: the scenario passes, and its snapshots are the recorded ones;
 //! * `flips/tutorials/gateway`: each of its expectations, turned into its opposite one at a time,
 //!   fails and says what was seen instead;
+//! * `idle/tutorials/gateway`: without any one of its operations, one of its expectations fails;
 //! * `identity/...`: the facts are the same bytes in every tier, as every user, on every machine;
 //! * `life/...`: nothing of a run outlives it, whichever of its processes is killed;
 //! * `machines/...`: on a machine that can do less, `doctor` and `run` name the obstacle and its cure;
@@ -23,6 +24,7 @@
 
 mod flips;
 mod identity;
+mod idle;
 mod life;
 mod limited;
 mod load;
@@ -58,6 +60,7 @@ fn main() -> ExitCode {
         .map(|scenario| Trial::test(scenario.name.clone(), move || run(&scenario)))
         .collect();
     trials.extend(flips::trials(&scenarios));
+    trials.extend(idle::trials(&scenarios));
     trials.extend(identity::trials());
     trials.extend(life::trials());
     trials.extend(limited::trials());
