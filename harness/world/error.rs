@@ -114,7 +114,11 @@ impl WorldError {
             (Stage::Namespaces, Errno::EPERM) => {
                 "tier `root` needs CAP_SYS_ADMIN: run as root, or without `--tier root`"
             }
-            (Stage::Namespaces | Stage::NetNamespace, Errno::ENOSPC) => {
+            // The kernel does not say of which kind there are too many.
+            (Stage::Namespaces, Errno::ENOSPC) => {
+                "a limit of namespaces is reached, one of `sysctl user`: `netproof doctor` says which"
+            }
+            (Stage::NetNamespace, Errno::ENOSPC) => {
                 "the limit of network namespaces is reached: `sudo sysctl -w user.max_net_namespaces=15000`"
             }
             (Stage::Mounts, Errno::EPERM) => {

@@ -14,7 +14,10 @@ use crate::kernel::KernelError;
 use crate::kernel::sysctl;
 
 /// As many as worlds at once on a large machine, and as many that are still dissolving.
-const USER_NAMESPACES: u64 = 64;
+const WORLDS: u64 = 64;
+
+/// The kinds of namespaces of which a world has one each, as their limits are called.
+const OF_A_WORLD: &[&str] = &["pid", "mnt", "uts", "ipc"];
 
 /// One scenario of 64 nodes and the world's own.
 const NET_NAMESPACES: u64 = 65;
@@ -31,15 +34,24 @@ pub fn settings(user: bool) -> Vec<Check> {
         limit(
             "user.max_user_namespaces",
             sysctl::read("user/max_user_namespaces"),
-            USER_NAMESPACES,
-            Stage::UserNamespace,
+            WORLDS,
+            cure(Stage::UserNamespace, Errno::ENOSPC),
         ),
         limit(
             "user.max_net_namespaces",
             sysctl::read("user/max_net_namespaces"),
             NET_NAMESPACES,
-            Stage::NetNamespace,
+            cure(Stage::NetNamespace, Errno::ENOSPC),
         ),
+    ];
+    checks.extend(OF_A_WORLD.iter().map(|kind| {
+        let name = format!("user.max_{kind}_namespaces");
+        let value = sysctl::read(&name.replacen('.', "/", 1));
+        let cure =
+            format!("the limit of {kind} namespaces is reached: `sudo sysctl -w {name}=15000`");
+        limit(&name, value, WORLDS, &cure)
+    }));
+    checks.extend([
         unprivileged(sysctl::read("kernel/unprivileged_userns_clone"), user),
         apparmor(
             sysctl::read("kernel/apparmor_restrict_unprivileged_userns"),
@@ -51,7 +63,7 @@ pub fn settings(user: bool) -> Vec<Check> {
                 .map_err(Into::into),
         ),
         masks(&read("/proc/self/mountinfo"), user),
-    ];
+    ]);
     let explained = checks.iter().any(|check| check.status == Status::Missing);
     checks.push(seccomp(&read("/proc/self/status"), user, explained));
     checks.push(tun(fs::File::options().read(true).write(true).open(TUN)));
@@ -66,22 +78,18 @@ fn cure(stage: Stage, errno: Errno) -> &'static str {
     WorldError::new(stage, errno).cure()
 }
 
-fn limit(name: &str, value: Result<String, KernelError>, enough: u64, stage: Stage) -> Check {
+fn limit(name: &str, value: Result<String, KernelError>, enough: u64, cure: &str) -> Check {
     let check = format!("setting/{name}");
     let value = match value {
         Ok(value) => value,
         Err(error) => return Check::ok(check, format!("cannot be read: {error}")),
     };
     match value.parse::<u64>() {
-        Ok(0) => Check::absent(check, value).because(
-            Status::Missing,
-            "no world can be made",
-            cure(stage, Errno::ENOSPC),
-        ),
+        Ok(0) => Check::absent(check, value).because(Status::Missing, "there can be none", cure),
         Ok(number) if number < enough => Check::ok(check, value).because(
             Status::Limited,
             format!("a run can need {enough}"),
-            cure(stage, Errno::ENOSPC),
+            cure,
         ),
         // The kernel's largest value does not fit, and is enough.
         _ => Check::ok(check, value),
@@ -229,7 +237,7 @@ mod tests {
     #[case::enough("65", Status::Ok)]
     #[case::beyond_numbers("99999999999999999999999", Status::Ok)]
     fn a_limit_is_judged_by_what_a_run_can_need(#[case] value: &str, #[case] status: Status) {
-        let check = limit("x", said(value), NET_NAMESPACES, Stage::NetNamespace);
+        let check = limit("x", said(value), NET_NAMESPACES, "raise it");
         assert_eq!(check.status, status);
         assert_eq!(check.detail, value);
         assert_eq!(check.cure.is_some(), status != Status::Ok);
@@ -238,7 +246,7 @@ mod tests {
     #[test]
     fn what_a_kernel_does_not_have_is_no_obstacle() {
         for check in [
-            limit("x", nothing(), 1, Stage::NetNamespace),
+            limit("x", nothing(), 1, "raise it"),
             unprivileged(nothing(), false),
             apparmor(nothing(), false),
         ] {
