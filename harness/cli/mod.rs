@@ -18,6 +18,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub use exit::Exit;
 
+use crate::implement::Choice;
 use crate::world::Tier;
 
 /// Proves that a container network works.
@@ -74,6 +75,9 @@ struct RunArgs {
     /// Starts every node with the opposite of each pinned setting, before pinning.
     #[arg(long, hide = true)]
     hostile_baseline: bool,
+    /// Which implementation carries operations out.
+    #[arg(long, hide = true, value_enum, default_value_t = ImplementationArg::Native)]
+    implementation: ImplementationArg,
 }
 
 #[derive(Debug, Args)]
@@ -105,6 +109,23 @@ enum TierArg {
     User,
     /// No user namespace; for privileged containers and runners.
     Root,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum ImplementationArg {
+    /// netproof's own, over netlink.
+    Native,
+    /// The commands that operations stand for.
+    Shell,
+}
+
+impl From<ImplementationArg> for Choice {
+    fn from(implementation: ImplementationArg) -> Self {
+        match implementation {
+            ImplementationArg::Native => Self::Native,
+            ImplementationArg::Shell => Self::Shell,
+        }
+    }
 }
 
 impl From<TierArg> for Tier {

@@ -8,7 +8,7 @@ use crate::scenario::value::Located;
 
 /// A server that netproof runs in a node: TCP accepts, UDP sends back what it gets.
 ///
-/// The harness opens it, whatever the implementation; `nc -l` stands in the shell form.
+/// The harness opens it, whatever the implementation; `nc -lk` stands in the shell form.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Listen {

@@ -7,6 +7,7 @@
 //!   fails and says what was seen instead;
 //! * `identity/...`: the facts are the same bytes in every tier, as every user, on every machine;
 //! * `load/...`: no verdict is wrong while every processor is busy with something else;
+//! * `show/...`: the commands that a scenario stands for do what it does;
 //! * `orphans`: scenarios and snapshots belong together.
 //!
 //! Worlds need a process without threads, and libtest runs every test in one that has them; so this
@@ -16,6 +17,7 @@
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::print_stdout,
+    clippy::print_stderr,
     reason = "a test program: a panic is a failed case, and what it prints is shown with it"
 )]
 
@@ -23,6 +25,7 @@ mod flips;
 mod identity;
 mod load;
 mod orphans;
+mod show;
 mod support;
 
 use std::process::ExitCode;
@@ -53,6 +56,7 @@ fn main() -> ExitCode {
     trials.extend(flips::trials(&scenarios));
     trials.extend(identity::trials());
     trials.extend(load::trials());
+    trials.extend(show::trials(&scenarios));
     trials.extend(orphans::trials(&scenarios));
     libtest_mimic::run(&arguments, trials).exit_code()
 }
