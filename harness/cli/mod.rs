@@ -8,6 +8,7 @@ mod exit;
 mod list;
 mod out;
 mod run;
+mod schema;
 mod select;
 mod show;
 
@@ -39,6 +40,8 @@ enum Verb {
     List(ListArgs),
     /// Prints a scenario as a shell script of `ip`, `sysctl` and `iptables` commands.
     Show(ShowArgs),
+    /// Prints the JSON Schema of scenario files.
+    Schema,
 }
 
 /// Which scenarios are meant.
@@ -156,5 +159,6 @@ pub fn main() -> Exit {
         Verb::Check(selection) => check::check(&selection),
         Verb::List(args) => list::list(&args),
         Verb::Show(args) => show::show(&args),
+        Verb::Schema => schema::schema(),
     }
 }

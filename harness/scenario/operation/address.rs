@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::arguments::{Arguments, Mention, ip, word};
@@ -10,7 +11,7 @@ use crate::scenario::net::{Broadcast, Destination, InterfaceAddress};
 use crate::scenario::value::Located;
 
 /// `ip address add|delete ADDRESS dev NAME`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Address {
     /// The address to add.
@@ -27,7 +28,7 @@ pub struct Address {
 }
 
 /// `ip route add|delete DESTINATION [via GATEWAY] [dev NAME]`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Route {
     /// The node whose table changes.

@@ -1,5 +1,6 @@
 //! What netfilter does with packets: `iptables`.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::arguments::{Arguments, Mention, exec, word};
@@ -8,7 +9,7 @@ use crate::scenario::net::Prefix;
 use crate::scenario::value::Located;
 
 /// `iptables -t nat -A POSTROUTING [-s SOURCE] [! -o NAME] -j MASQUERADE`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Masquerade {
     /// The node that translates.
