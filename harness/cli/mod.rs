@@ -9,6 +9,7 @@ mod exit;
 mod list;
 mod out;
 mod run;
+mod schema;
 mod select;
 mod show;
 
@@ -19,6 +20,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub use exit::Exit;
 
+use crate::implement::Choice;
 use crate::world::Tier;
 
 /// Proves that a container network works.
@@ -41,6 +43,8 @@ enum Verb {
     Show(ShowArgs),
     /// Says what this machine can run, and what mends it where it cannot.
     Doctor(DoctorArgs),
+    /// Prints the JSON Schema of scenario files.
+    Schema,
 }
 
 /// Which scenarios are meant.
@@ -77,6 +81,9 @@ struct RunArgs {
     /// Starts every node with the opposite of each pinned setting, before pinning.
     #[arg(long, hide = true)]
     hostile_baseline: bool,
+    /// Which implementation carries operations out.
+    #[arg(long, hide = true, value_enum, default_value_t = ImplementationArg::Native)]
+    implementation: ImplementationArg,
 }
 
 #[derive(Debug, Args)]
@@ -117,6 +124,23 @@ enum TierArg {
     Root,
 }
 
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum ImplementationArg {
+    /// netproof's own, over netlink.
+    Native,
+    /// The commands that operations stand for.
+    Shell,
+}
+
+impl From<ImplementationArg> for Choice {
+    fn from(implementation: ImplementationArg) -> Self {
+        match implementation {
+            ImplementationArg::Native => Self::Native,
+            ImplementationArg::Shell => Self::Shell,
+        }
+    }
+}
+
 impl From<TierArg> for Tier {
     fn from(tier: TierArg) -> Self {
         match tier {
@@ -146,5 +170,6 @@ pub fn main() -> Exit {
         Verb::List(args) => list::list(&args),
         Verb::Show(args) => show::show(&args),
         Verb::Doctor(args) => doctor::doctor(&args),
+        Verb::Schema => schema::schema(),
     }
 }

@@ -38,7 +38,8 @@ pub(super) fn run(args: &RunArgs) -> Exit {
         );
         return Exit::Usage;
     }
-    let runner = Runner::new(args.tier.into(), args.hostile_baseline);
+    let runner = Runner::new(args.tier.into(), args.hostile_baseline)
+        .with_implementation(args.implementation.into());
     let jobs = args
         .jobs
         .map(Into::into)

@@ -3,11 +3,15 @@
 //! Invariant: an implementation never judges itself, and never reads an expectation.
 
 mod native;
+mod shell;
 
 use std::future::Future;
 use std::pin::Pin;
 
+use serde::{Deserialize, Serialize};
+
 pub use native::Native;
+pub use shell::Shell;
 
 use crate::kernel::KernelError;
 use crate::scenario::Operation;
@@ -15,6 +19,27 @@ use crate::world::{World, WorldError};
 
 /// What carrying out one operation will come to.
 pub type Applied<'a> = Pin<Box<dyn Future<Output = Result<(), OperationError>> + 'a>>;
+
+/// One of the implementations that netproof has, by its name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Choice {
+    /// netproof's own, over netlink.
+    #[default]
+    Native,
+    /// The commands that the operations stand for, run by a shell.
+    Shell,
+}
+
+impl Choice {
+    /// Makes the implementation, of which nothing has been asked yet.
+    pub fn make(self) -> Box<dyn Implementation> {
+        match self {
+            Self::Native => Box::new(Native::default()),
+            Self::Shell => Box::new(Shell),
+        }
+    }
+}
 
 /// Something that changes the network of a world.
 pub trait Implementation {

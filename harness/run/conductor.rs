@@ -7,7 +7,7 @@ use nix::unistd::Pid;
 
 use super::event::{Blame, Event};
 use super::request::{Instead, Request, Task, Trial};
-use crate::implement::{Implementation, Native, OperationError};
+use crate::implement::{Implementation, OperationError};
 use crate::judge::{Judgement, Mismatch, Verdict, judge, judge_operation};
 use crate::observe::facts::{self, Facts};
 use crate::observe::{ObserveError, Observer, Record};
@@ -206,7 +206,7 @@ async fn carry_through(request: &Request, scenario: &Scenario) -> io::Result<()>
     let mut conductor = Conductor {
         scenario: &request.scenario,
         text: &request.text,
-        implementation: Box::new(Native::default()),
+        implementation: request.implementation.make(),
         observer: Observer::new(),
         step: 0,
         trial: request.trial,

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::implement::Choice;
 use crate::world::Tier;
 
 /// What a world is for; it crosses the pipe as one line of JSON.
@@ -25,6 +26,8 @@ pub struct Request {
     pub text: String,
     /// Which privileges the world is made with.
     pub tier: Tier,
+    /// Which implementation carries the operations out.
+    pub implementation: Choice,
     /// Every node starts with the opposite of each pinned setting, before pinning.
     pub hostile: bool,
     /// Which of the processors that it may use the world keeps to; counted round.

@@ -8,6 +8,7 @@ use super::conductor::with_sources;
 use super::event::{Blame, Event};
 use super::outcome::Outcome;
 use super::request::{Request, Task, Trial};
+use crate::implement::Choice;
 use crate::kernel::KernelError;
 use crate::world::{Launch, LaunchError, Line, Tier, WorldProcess, exhaustion_cure};
 
@@ -30,6 +31,7 @@ pub struct NamedScenario {
 pub struct Runner {
     launch: Launch,
     tier: Tier,
+    implementation: Choice,
     hostile: bool,
     turn: AtomicUsize,
     /// Worlds that have told all, and dissolve while others run.
@@ -51,6 +53,13 @@ impl Runner {
     #[must_use]
     pub fn with_launch(mut self, launch: Launch) -> Self {
         self.launch = launch;
+        self
+    }
+
+    /// Lets another implementation than the native one carry operations out.
+    #[must_use]
+    pub fn with_implementation(mut self, implementation: Choice) -> Self {
+        self.implementation = implementation;
         self
     }
 
@@ -86,6 +95,7 @@ impl Runner {
             file: scenario.file.clone(),
             text: scenario.text.clone(),
             tier: self.tier,
+            implementation: self.implementation,
             hostile: self.hostile,
             processor: self.turn.fetch_add(1, Ordering::Relaxed),
             trial,

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::net::IpAddr;
 
+use schemars::JsonSchema;
 use serde::de::{self, MapAccess, Visitor};
 use serde::ser::SerializeMap;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -39,7 +40,7 @@ pub enum Probe {
 }
 
 /// An ICMP echo request from a node to an address.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Ping {
     /// The node that sends.
@@ -52,7 +53,7 @@ pub struct Ping {
 }
 
 /// An ARP request sent on one interface.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Arp {
     /// The interface that the request leaves by.
@@ -62,7 +63,7 @@ pub struct Arp {
 }
 
 /// A UDP datagram or a TCP connection from a node to a port of an address.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Exchange {
     /// The node that sends.
@@ -85,7 +86,7 @@ pub enum ExpectedFate {
 }
 
 /// What an answer has to look like; what is not given may be anything.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ExpectedReply {
     /// The TTL with which the answer arrives.
@@ -100,7 +101,7 @@ pub struct ExpectedReply {
 }
 
 /// Who has to refuse a probe, and how.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ExpectedRejection {
     /// How it is refused.
@@ -110,7 +111,7 @@ pub struct ExpectedRejection {
 }
 
 /// Where a probe has to be lost.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ExpectedLoss {
     /// The last place where it was seen.
@@ -122,7 +123,18 @@ pub struct ExpectedLoss {
 
 /// One of the two halves of an exchange.
 #[derive(
-    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize,
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Default,
+    Serialize,
+    Deserialize,
+    JsonSchema,
 )]
 #[serde(rename_all = "kebab-case")]
 pub enum Leg {
@@ -134,7 +146,7 @@ pub enum Leg {
 }
 
 /// A probe's packet at an interface, as tcpdump(8) would show it there.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Sighting {
     /// The interface.
@@ -151,7 +163,9 @@ pub struct Sighting {
 }
 
 /// How a probe is refused: an error of the sender's own kernel, an ICMP error, or a TCP reset.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "kebab-case")]
 pub enum Rejection {
     /// No route: `ENETUNREACH`, ICMP 3/0.
@@ -291,8 +305,8 @@ impl fmt::Display for Sighting {
     }
 }
 
-const PROBES: &[&str] = &["ping", "arp", "udp", "tcp"];
-const FATES: &[&str] = &["reply", "rejected", "lost"];
+pub(super) const PROBES: &[&str] = &["ping", "arp", "udp", "tcp"];
+pub(super) const FATES: &[&str] = &["reply", "rejected", "lost"];
 const KEYS: &[&str] = &[
     "ping", "arp", "udp", "tcp", "reply", "rejected", "lost", "seen", "not-seen",
 ];

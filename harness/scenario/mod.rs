@@ -9,6 +9,7 @@ mod name;
 mod net;
 mod operation;
 mod parse;
+mod schema;
 mod script;
 mod suggest;
 mod validate;

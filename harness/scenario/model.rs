@@ -1,5 +1,6 @@
 //! The shape of a scenario file.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::expectation::Expectation;
@@ -8,7 +9,7 @@ use super::operation::Item;
 use super::value::{Located, ValueError, at_least_one};
 
 /// One scenario: nodes, what is given, and steps.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Scenario {
     /// What the scenario shows, in one line.
@@ -18,12 +19,14 @@ pub struct Scenario {
     pub source: Option<Located<String>>,
     /// The nodes that are there at the start; operations may add others.
     #[serde(deserialize_with = "some_nodes")]
+    #[schemars(length(min = 1))]
     pub nodes: Vec<Located<NodeName>>,
     /// The machine that the story starts on, which is not under test.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub given: Vec<Item>,
     /// The steps, in order.
     #[serde(deserialize_with = "some_steps")]
+    #[schemars(length(min = 1))]
     pub steps: Vec<Step>,
 }
 
@@ -44,7 +47,7 @@ fn some_steps<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<Step>, D::Error>
 }
 
 /// One step: operations, then expectations, then a snapshot.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Step {
     /// What the step does, in one line.
@@ -61,7 +64,9 @@ pub struct Step {
 }
 
 /// A kind of fact that a snapshot can hold, in the order in which a snapshot shows them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "kebab-case")]
 pub enum FactKind {
     /// Interfaces: kind, state, carrier, MTU, master, peer.

@@ -88,6 +88,18 @@ impl World {
         Ok(())
     }
 
+    /// Takes in a node that something else in the world has made, as `ip netns add` does, with its
+    /// name under `/run/netns`; its settings are pinned now.
+    ///
+    /// # Errors
+    ///
+    /// The stage that the machine refuses; `ENOENT` if there is no such name.
+    pub fn adopt_node(&mut self, name: &NodeName) -> Result<(), WorldError> {
+        let node = Node::adopt(name, self.hostile)?;
+        self.nodes.insert(name.clone(), node);
+        Ok(())
+    }
+
     /// Deletes a node and waits until the far ends of its links are gone from the other nodes, which
     /// the kernel does behind our back.
     ///
@@ -97,12 +109,22 @@ impl World {
     ///
     /// `ENOENT` if there is no such node; a link that does not go.
     pub async fn delete_node(&mut self, name: &NodeName) -> Result<(), WorldError> {
-        let failed = |error| WorldError::new(Stage::NetNamespace, error).node(name);
         // `host` has no name that could be deleted.
         let Some(node) = self.nodes.get(name).filter(|_| name.as_str() != HOST) else {
-            return Err(failed(nix::errno::Errno::ENOENT.into()));
+            return Err(WorldError::new(Stage::NetNamespace, nix::errno::Errno::ENOENT).node(name));
         };
         node.unname()?;
+        self.forget_node(name).await
+    }
+
+    /// Lets go of a node whose name is gone already, and waits as [`delete_node`](Self::delete_node)
+    /// does.
+    ///
+    /// # Errors
+    ///
+    /// A link that does not go.
+    pub async fn forget_node(&mut self, name: &NodeName) -> Result<(), WorldError> {
+        let failed = |error| WorldError::new(Stage::NetNamespace, error).node(name);
         let topology = Topology::read(self).await.map_err(failed)?;
         let doomed: Vec<Port> = topology
             .links_of(name)

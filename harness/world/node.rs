@@ -30,33 +30,46 @@ pub struct Node {
     named: bool,
 }
 
+/// Where the network namespace of a node comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Origin {
+    /// It is made, and named.
+    Fresh,
+    /// It is that of the calling thread.
+    Own,
+    /// Something else has made and named it.
+    Named,
+}
+
 impl Node {
     /// Makes a node in a new network namespace, with its name under `/run/netns`.
     pub(super) fn create(name: &NodeName, hostile: bool) -> Result<Self, WorldError> {
-        Self::build(name, hostile, true)
+        Self::build(name, hostile, Origin::Fresh)
     }
 
     /// Makes a node of the calling thread's own network namespace.
     pub(super) fn own(name: &NodeName, hostile: bool) -> Result<Self, WorldError> {
-        Self::build(name, hostile, false)
+        Self::build(name, hostile, Origin::Own)
     }
 
-    fn build(name: &NodeName, hostile: bool, fresh: bool) -> Result<Self, WorldError> {
+    /// Makes a node of the network namespace that has the name under `/run/netns`.
+    pub(super) fn adopt(name: &NodeName, hostile: bool) -> Result<Self, WorldError> {
+        Self::build(name, hostile, Origin::Named)
+    }
+
+    fn build(name: &NodeName, hostile: bool, origin: Origin) -> Result<Self, WorldError> {
         let runtime = Handle::current();
         on_own_thread(move || {
-            if fresh {
-                #[expect(
-                    clippy::disallowed_methods,
-                    reason = "this is the module that makes namespaces"
-                )]
-                nix::sched::unshare(CloneFlags::CLONE_NEWNET)
-                    .map_err(|errno| WorldError::new(Stage::NetNamespace, errno))?;
+            match origin {
+                Origin::Fresh => unshare_network()?,
+                Origin::Own => {}
+                Origin::Named => enter_named(&path_of(name))?,
             }
             let open = |error: std::io::Error| {
                 WorldError::new(Stage::NetNamespace, KernelError::from_io(&error)).detail(OWN_NETNS)
             };
             let netns = OwnedFd::from(fs::File::open(OWN_NETNS).map_err(open)?);
-            if fresh {
+            if origin == Origin::Fresh {
                 bind(&path_of(name))?;
             }
             let pinned = pin_node(hostile)
@@ -71,7 +84,7 @@ impl Node {
                 route,
                 monitor,
                 pinned,
-                named: fresh,
+                named: origin != Origin::Own,
             })
         })
         .map_err(|error: WorldError| error.node(name))
@@ -140,6 +153,27 @@ impl Node {
 
 fn path_of(name: &NodeName) -> PathBuf {
     PathBuf::from(NETNS_DIR).join(name.as_str())
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "this is the module that makes namespaces"
+)]
+fn unshare_network() -> Result<(), WorldError> {
+    nix::sched::unshare(CloneFlags::CLONE_NEWNET)
+        .map_err(|errno| WorldError::new(Stage::NetNamespace, errno))
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "this is the module that enters namespaces"
+)]
+fn enter_named(path: &PathBuf) -> Result<(), WorldError> {
+    let failed = |error: KernelError| {
+        WorldError::new(Stage::NetNamespace, error).detail(path.display().to_string())
+    };
+    let named = fs::File::open(path).map_err(|error| failed(KernelError::from_io(&error)))?;
+    nix::sched::setns(named.as_fd(), CloneFlags::CLONE_NEWNET).map_err(|errno| failed(errno.into()))
 }
 
 /// Gives the calling thread's network namespace a name that `ip netns` knows.

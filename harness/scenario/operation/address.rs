@@ -3,6 +3,7 @@
 use std::fmt;
 use std::net::IpAddr;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::arguments::{Arguments, Mention, ip, word};
@@ -11,7 +12,7 @@ use crate::scenario::net::{Broadcast, Destination, InterfaceAddress};
 use crate::scenario::value::Located;
 
 /// `ip address add|delete ADDRESS dev NAME`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Address {
     /// The address to add.
@@ -28,7 +29,7 @@ pub struct Address {
 }
 
 /// `ip route add|delete [TYPE] DESTINATION [via GATEWAY] [dev NAME] [src ADDRESS] [metric N] [onlink]`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Route {
     /// The node whose table changes.
@@ -61,7 +62,7 @@ pub struct Route {
 }
 
 /// What a route does with packets that it does not send on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Refusal {
     /// Drops them and says nothing.

@@ -4,6 +4,7 @@ use std::fmt;
 use std::net::IpAddr;
 
 use ipnet::IpNet;
+use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::arguments::{Arguments, Mention, exec, word};
@@ -12,7 +13,7 @@ use crate::scenario::net::{Endpoint, Prefix};
 use crate::scenario::value::{Located, ValueError, at_least_one};
 
 /// `iptables -t nat -A POSTROUTING [-s SOURCE] [[!] -o NAME] -j MASQUERADE`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Masquerade {
     /// The node that translates.
@@ -31,7 +32,7 @@ pub struct Masquerade {
 
 /// `iptables -t nat -A POSTROUTING [-s SOURCE] [-d DESTINATION] [[!] -o NAME] -j SNAT --to-source
 /// ADDRESS`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Snat {
     /// The node that translates.
@@ -55,7 +56,7 @@ pub struct Snat {
 
 /// `iptables -t nat -A PREROUTING|OUTPUT [-s SOURCE] [-d DESTINATION] [[!] -i NAME] [-p PROTOCOL
 /// [--dport PORT]] -j DNAT --to-destination ADDRESS[:PORT]`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Dnat {
     /// The node that translates.
@@ -88,7 +89,7 @@ pub struct Dnat {
 
 /// `iptables -A CHAIN [-s SOURCE] [-d DESTINATION] [[!] -i NAME] [[!] -o NAME] [-p PROTOCOL
 /// [--dport PORT]] [-m conntrack --ctstate STATES] -j TARGET`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Filter {
     /// The node that filters.
@@ -132,7 +133,7 @@ pub struct Filter {
 }
 
 /// `iptables -P CHAIN ACCEPT|DROP`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Policy {
     /// The node that filters.
@@ -146,7 +147,7 @@ pub struct Policy {
 
 /// `iptables -t raw -A PREROUTING|OUTPUT [-s SOURCE] [-d DESTINATION] [[!] -i NAME] [-p PROTOCOL
 /// [--dport PORT]] -j NOTRACK`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Notrack {
     /// The node that does not track.
@@ -176,7 +177,7 @@ pub struct Notrack {
 }
 
 /// A chain that packets pass before they are routed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum EntryChain {
     /// Packets that come from a wire.
@@ -187,7 +188,7 @@ pub enum EntryChain {
 }
 
 /// A chain that may drop packets.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum FilterChain {
     /// Packets to the node itself.
@@ -214,7 +215,7 @@ pub enum Chain {
 }
 
 /// What follows the IP header.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Protocol {
     /// ICMP.
@@ -226,7 +227,7 @@ pub enum Protocol {
 }
 
 /// What connection tracking knows of a packet.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum ConnectionState {
     /// It begins a connection.
@@ -242,7 +243,7 @@ pub enum ConnectionState {
 }
 
 /// What a filter rule does with a packet.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Target {
     /// It passes the chain.
@@ -254,7 +255,7 @@ pub enum Target {
 }
 
 /// What a chain does with a packet that no rule decides on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum PolicyTarget {
     /// It passes the chain.

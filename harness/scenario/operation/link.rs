@@ -1,5 +1,6 @@
 //! Nodes and links: `ip netns` and `ip link`.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::arguments::{Arguments, HOST, Mention, ip, placed, word};
@@ -7,7 +8,7 @@ use crate::scenario::name::{IfName, LinkRef, NodeName};
 use crate::scenario::value::Located;
 
 /// `ip netns add|delete NAME`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Netns {
     /// Makes a node; its only interface is `lo`, which is down.
@@ -17,7 +18,7 @@ pub enum Netns {
 }
 
 /// `ip link add NAME type veth peer name PEER`: a pair of interfaces, each in its final node.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Veth {
     /// One end.
@@ -27,7 +28,7 @@ pub struct Veth {
 }
 
 /// `ip link add NAME type bridge`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Bridge {
     /// The bridge.
@@ -35,7 +36,7 @@ pub struct Bridge {
 }
 
 /// `ip link set NAME netns NODE`: the interface loses its addresses and comes out down.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Move {
     /// The interface, where it is now.
@@ -45,7 +46,7 @@ pub struct Move {
 }
 
 /// `ip link set NAME master BRIDGE`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Master {
     /// The interface that becomes a port.
@@ -55,22 +56,22 @@ pub struct Master {
 }
 
 /// `ip link set NAME up`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
 pub struct Up(pub Located<LinkRef>);
 
 /// `ip link set NAME down`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
 pub struct Down(pub Located<LinkRef>);
 
 /// `ip link set NAME nomaster`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
 pub struct Nomaster(pub Located<LinkRef>);
 
 /// `ip link delete NAME`; deleting one end of a veth pair deletes the other.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
 pub struct Delete(pub Located<LinkRef>);
 

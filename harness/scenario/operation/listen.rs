@@ -1,5 +1,6 @@
 //! Servers that probes can reach.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::arguments::{Arguments, Mention, exec};
@@ -8,8 +9,8 @@ use crate::scenario::value::Located;
 
 /// A server that netproof runs in a node: TCP accepts, UDP sends back what it gets.
 ///
-/// The harness opens it, whatever the implementation; `nc -l` stands in the shell form.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// The harness opens it, whatever the implementation; `nc -lk` stands in the shell form.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Listen {
     /// The node that the server is in.

@@ -100,6 +100,13 @@ macro_rules! verbs {
                 match self { $(Self::$variant(arguments) => arguments,)+ }
             }
 
+            /// Describes the arguments of every verb.
+            pub(in crate::scenario) fn argument_schemas(
+                generator: &mut schemars::SchemaGenerator,
+            ) -> Vec<(&'static str, schemars::Schema)> {
+                vec![$(($key, generator.subschema_for::<$variant>())),+]
+            }
+
             fn next_value<'de, A: MapAccess<'de>>(key: &str, map: &mut A) -> Result<Option<Self>, A::Error> {
                 match key {
                     $($key => map.next_value().map(|arguments| Some(Self::$variant(arguments))),)+

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::arguments::{Arguments, Mention, exec, word};
@@ -9,7 +10,7 @@ use crate::scenario::name::NodeName;
 use crate::scenario::value::{Located, ValueError};
 
 /// `sysctl -w KEY=VALUE`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Sysctl {
     /// The node whose setting changes.

@@ -229,6 +229,7 @@ fn a_world_outlives_the_thread_that_started_it() -> Result<(), Failed> {
         hostile: false,
         processor: 0,
         trial: None,
+        implementation: netproof::implement::Choice::default(),
     }))?;
     let launched = std::thread::spawn(move || Launch::default().start(&request)).join();
     let mut world = launched.map_err(|_| "the starting thread panicked")??;

@@ -10,6 +10,7 @@
 //! * `life/...`: nothing of a run outlives it, whichever of its processes is killed;
 //! * `machines/...`: on a machine that can do less, `doctor` and `run` name the obstacle and its cure;
 //! * `load/...`: no verdict is wrong while every processor is busy with something else;
+//! * `show/...`: the commands that a scenario stands for do what it does;
 //! * `orphans`: scenarios and snapshots belong together.
 //!
 //! Worlds need a process without threads, and libtest runs every test in one that has them; so this
@@ -19,6 +20,7 @@
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::print_stdout,
+    clippy::print_stderr,
     reason = "a test program: a panic is a failed case, and what it prints is shown with it"
 )]
 
@@ -29,6 +31,7 @@ mod life;
 mod limited;
 mod load;
 mod orphans;
+mod show;
 mod support;
 
 use std::process::ExitCode;
@@ -65,6 +68,7 @@ fn main() -> ExitCode {
     trials.extend(life::trials());
     trials.extend(limited::trials());
     trials.extend(load::trials());
+    trials.extend(show::trials(&scenarios));
     trials.extend(orphans::trials(&scenarios));
     libtest_mimic::run(&arguments, trials).exit_code()
 }

@@ -8,4 +8,5 @@ mod invalid;
 mod layers;
 mod readme;
 mod runner;
+mod schema;
 mod show;

@@ -1,0 +1,144 @@
+//! The commands themselves: what a scenario's operations stand for, typed into a shell.
+//!
+//! It is the proof that they do stand for that. It needs `ip`, `iptables` and `sysctl`.
+
+use std::process::{Command, Stdio};
+
+use nix::errno::Errno;
+
+use super::{Applied, Implementation, OperationError};
+use crate::kernel::KernelError;
+use crate::scenario::{Netns, Operation};
+use crate::world::{Stage, World, WorldError};
+
+/// Where commands are looked for: a world has no environment.
+const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/// The exit code of a shell that does not find a command, sh(1).
+const NOT_FOUND: i32 = 127;
+
+/// What tools say in place of the sentence of an error number. iproute2 looks interfaces up by
+/// itself, and where the kernel gives a sentence of its own it prints only that.
+const SENTENCES: &[(&str, Errno)] = &[
+    ("Cannot find device", Errno::ENODEV),
+    ("Device does not exist", Errno::ENODEV),
+    ("Device for nexthop is not up", Errno::ENETDOWN),
+    ("Nexthop has invalid gateway", Errno::ENETUNREACH),
+];
+
+/// Carries operations out by running the commands that they stand for in `host`.
+#[derive(Debug, Default)]
+pub struct Shell;
+
+impl Implementation for Shell {
+    fn name(&self) -> &str {
+        "shell"
+    }
+
+    fn apply<'a>(&'a mut self, world: &'a mut World, operation: &'a Operation) -> Applied<'a> {
+        Box::pin(carry_out(world, operation))
+    }
+}
+
+async fn carry_out(world: &mut World, operation: &Operation) -> Result<(), OperationError> {
+    if let Operation::Listen(_) = operation {
+        return Err(OperationError::HarnessOnly(operation.verb()));
+    }
+    run(&operation.command())?;
+    match operation {
+        Operation::Netns(Netns::Add(name)) => Ok(world.adopt_node(name)?),
+        Operation::Netns(Netns::Delete(name)) => Ok(world.forget_node(name).await?),
+        _ => Ok(()),
+    }
+}
+
+/// Runs a command to its end. The runner's network namespace is `host`, and the command's too.
+fn run(command: &str) -> Result<(), OperationError> {
+    let output = Command::new("/bin/sh")
+        .args(["-c", command])
+        .env_clear()
+        .env("PATH", PATH)
+        .env("LC_ALL", "C")
+        .stdin(Stdio::null())
+        .output()
+        .map_err(|error| WorldError::new(Stage::Process, KernelError::from_io(&error)))?;
+    if output.status.success() {
+        return Ok(());
+    }
+    let said = String::from_utf8_lossy(&output.stderr);
+    if output.status.code() == Some(NOT_FOUND) {
+        return Err(OperationError::Unsupported {
+            feature: "such command",
+            reason: refusal(&said, Errno::ENOENT),
+        });
+    }
+    Err(refusal(&said, Errno::EIO).into())
+}
+
+/// Reads out of what a tool said which error number the kernel gave it; `otherwise` where it does
+/// not tell.
+fn refusal(said: &str, otherwise: Errno) -> KernelError {
+    let line = said
+        .lines()
+        .map(str::trim)
+        .rfind(|line| !line.is_empty())
+        .unwrap_or_default()
+        .trim_end_matches('.');
+    let sentence = line.strip_prefix("Error: ").unwrap_or(line);
+    let errno = errno_named(line).unwrap_or(otherwise);
+    KernelError {
+        errno,
+        sentence: (!sentence.is_empty()).then(|| sentence.to_owned()),
+    }
+}
+
+fn errno_named(line: &str) -> Option<Errno> {
+    const ERRNO_MAX: i32 = 133;
+    let in_other_words = SENTENCES
+        .iter()
+        .find(|(words, _)| line.contains(words))
+        .map(|(_, errno)| *errno);
+    let last = line.rsplit(": ").next().unwrap_or(line);
+    in_other_words.or_else(|| {
+        (1..=ERRNO_MAX)
+            .map(Errno::from_raw)
+            .find(|errno| KernelError::from_errno(*errno).errno_sentence() == last)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    #[rstest]
+    #[case::netlink("RTNETLINK answers: File exists\n", Errno::EEXIST)]
+    #[case::file(
+        "Cannot create namespace file \"/run/netns/web\": File exists\n",
+        Errno::EEXIST
+    )]
+    #[case::lookup("Cannot find device \"br9\"\n", Errno::ENODEV)]
+    #[case::argument(
+        "Error: argument \"br9\" is wrong: Device does not exist\n\n",
+        Errno::ENODEV
+    )]
+    #[case::only_the_kernels_sentence("Error: Device for nexthop is not up.\n", Errno::ENETDOWN)]
+    #[case::something_else("usage: ip ...\n", Errno::EIO)]
+    #[case::nothing("", Errno::EIO)]
+    fn the_error_number_is_read_out_of_what_a_tool_says(#[case] said: &str, #[case] errno: Errno) {
+        assert_eq!(refusal(said, Errno::EIO).errno, errno);
+    }
+
+    #[test]
+    fn the_kernels_sentence_is_kept() {
+        let refused = refusal("Error: Device for nexthop is not up.\n", Errno::EIO);
+        assert!(refused.is("Network is down") && refused.is("Device for nexthop is not up"));
+    }
+
+    #[test]
+    fn a_command_that_is_not_there_is_no_refusal_of_the_kernel() {
+        let error = run("no-such-command-of-netproof").unwrap_err();
+        assert!(matches!(error, OperationError::Unsupported { .. }));
+    }
+}

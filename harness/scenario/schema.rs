@@ -1,0 +1,162 @@
+//! The format as JSON Schema, for editors.
+//!
+//! It says what goes where and what a value looks like. What only the whole of a file tells, such as
+//! a node that nobody declared, `netproof check` tells.
+
+use std::borrow::Cow;
+
+use schemars::generate::SchemaSettings;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde_json::{Map, Value, json};
+
+use super::expectation::{
+    Arp, Exchange, Expectation, ExpectedLoss, ExpectedRejection, ExpectedReply, FATES, PROBES,
+    Ping, Sighting,
+};
+use super::model::Scenario;
+use super::name::{IfName, LinkRef, NodeName, Place};
+use super::net::{Broadcast, Destination, Endpoint, InterfaceAddress, Prefix};
+use super::operation::{Item, SysctlKey, SysctlValue};
+use super::value::Located;
+
+impl Scenario {
+    /// Writes the JSON Schema of scenario files, in the draft that editors understand best.
+    pub fn schema() -> Value {
+        SchemaSettings::draft07()
+            .into_generator()
+            .into_root_schema_for::<Self>()
+            .to_value()
+    }
+}
+
+impl<T: JsonSchema> JsonSchema for Located<T> {
+    fn inline_schema() -> bool {
+        T::inline_schema()
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        T::schema_name()
+    }
+
+    fn schema_id() -> Cow<'static, str> {
+        T::schema_id()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        T::json_schema(generator)
+    }
+}
+
+/// Says what the text of a type looks like.
+macro_rules! as_pattern {
+    ($($type:ident: $pattern:expr, $description:literal;)+) => { $(
+        impl JsonSchema for $type {
+            fn schema_name() -> Cow<'static, str> {
+                stringify!($type).into()
+            }
+
+            fn json_schema(_: &mut SchemaGenerator) -> Schema {
+                json_schema!({ "type": "string", "pattern": $pattern, "description": $description })
+            }
+        }
+    )+ };
+}
+
+as_pattern! {
+    NodeName: r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$", "A node, such as `web`";
+    IfName: r"^[^/:\s]{1,15}$", "The name of an interface, such as `eth0`";
+    LinkRef: r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}/[^/:\s]{1,15}$", "An interface of a node, such as `web/eth0`";
+    Place: r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}(/[^/:\s]{1,15})?$", "An interface or a node, such as `web/eth0` or `web`";
+    InterfaceAddress: r"^[0-9.]+(/[0-9]{1,2})?$", "An address with its prefix length, such as `10.0.0.1/24`";
+    Endpoint: r"^[0-9.]+(:[0-9]{1,5})?$", "An address, and a port where there is one, such as `10.0.0.2:80`";
+    Prefix: r"^[0-9.]+(/[0-9]{1,2})?$", "A prefix, such as `10.0.0.0/24`";
+    Destination: r"^(default|[0-9.]+(/[0-9]{1,2})?)$", "`default`, or a prefix such as `10.0.0.0/24`";
+    Broadcast: r"^(\+|[0-9.]+)$", "`+` for all host bits set, or an address";
+    SysctlKey: r"^net[./]", "A setting under `net.`, such as `net.ipv4.ip_forward`";
+}
+
+impl JsonSchema for SysctlValue {
+    fn schema_name() -> Cow<'static, str> {
+        "SysctlValue".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "type": ["string", "number"],
+            "description": "The value, as `sysctl -w` gets it",
+        })
+    }
+}
+
+/// Exactly one of the keys has to be there.
+fn one_of<'a>(keys: impl IntoIterator<Item = &'a str>) -> Value {
+    let required: Vec<Value> = keys
+        .into_iter()
+        .map(|key| json!({ "required": [key] }))
+        .collect();
+    json!({ "oneOf": required })
+}
+
+impl JsonSchema for Item {
+    fn schema_name() -> Cow<'static, str> {
+        "Item".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let verbs = super::Operation::argument_schemas(generator);
+        let exactly_one = one_of(verbs.iter().map(|(verb, _)| *verb));
+        let mut properties: Map<String, Value> = verbs
+            .into_iter()
+            .map(|(verb, schema)| (verb.to_owned(), schema.to_value()))
+            .collect();
+        let right = json!({
+            "type": "object",
+            "description": "The operation that would have been right; it is never carried out",
+            "properties": properties.clone(),
+            "additionalProperties": false,
+            "allOf": [exactly_one.clone()],
+        });
+        properties.insert("right".to_owned(), right);
+        properties.insert(
+            "fails".to_owned(),
+            json!({ "type": "string", "description": "Why the operation has to be refused" }),
+        );
+        properties.insert(
+            "inert".to_owned(),
+            json!({ "type": "string", "description": "Why nothing depends on the operation" }),
+        );
+        json_schema!({
+            "type": "object",
+            "description": "An operation, and whether it has to be refused",
+            "properties": properties,
+            "additionalProperties": false,
+            "allOf": [exactly_one],
+        })
+    }
+}
+
+impl JsonSchema for Expectation {
+    fn schema_name() -> Cow<'static, str> {
+        "Expectation".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "type": "object",
+            "description": "A probe, what becomes of it, and where it is seen",
+            "properties": {
+                "ping": generator.subschema_for::<Ping>(),
+                "arp": generator.subschema_for::<Arp>(),
+                "udp": generator.subschema_for::<Exchange>(),
+                "tcp": generator.subschema_for::<Exchange>(),
+                "reply": generator.subschema_for::<ExpectedReply>(),
+                "rejected": generator.subschema_for::<ExpectedRejection>(),
+                "lost": generator.subschema_for::<ExpectedLoss>(),
+                "seen": generator.subschema_for::<Vec<Sighting>>(),
+                "not-seen": generator.subschema_for::<Vec<Sighting>>(),
+            },
+            "additionalProperties": false,
+            "allOf": [one_of(PROBES.iter().copied()), one_of(FATES.iter().copied())],
+        })
+    }
+}

@@ -1,0 +1,148 @@
+//! The commands that scenarios stand for do what the scenarios do.
+//!
+//! These cases need `ip`, `iptables`, `sysctl` and `unshare`. Where one is missing they are shown as
+//! ignored; `NETPROOF_REQUIRE=ip` says that none may be.
+
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use libtest_mimic::{Failed, Trial};
+use netproof::run::{Event, NamedScenario};
+use netproof::scenario::parse;
+
+use crate::support;
+
+const TOOLS: &[&str] = &["ip", "iptables", "sysctl", "unshare"];
+
+/// Where tools are, also for a user whose own path leaves out those of an administrator.
+const FOLDERS: &[&str] = &[
+    "/usr/local/sbin",
+    "/usr/local/bin",
+    "/usr/sbin",
+    "/usr/bin",
+    "/sbin",
+    "/bin",
+];
+
+pub(crate) fn trials(scenarios: &[NamedScenario]) -> Vec<Trial> {
+    let missing: Vec<&str> = TOOLS
+        .iter()
+        .copied()
+        .filter(|tool| !is_there(tool))
+        .collect();
+    let ignored = !missing.is_empty() && !are_required();
+    if ignored {
+        eprintln!("show/: ignored, for there is no {}", missing.join(", no "));
+    }
+    let mut trials = Vec::new();
+    for scenario in scenarios {
+        let (first, second) = (scenario.clone(), scenario.clone());
+        trials.push(Trial::test(
+            format!("show/script/{}", first.name),
+            move || is_runnable(&first),
+        ));
+        trials.push(Trial::test(
+            format!("show/facts/{}", second.name),
+            move || same_facts(&second),
+        ));
+    }
+    trials.push(Trial::test(
+        "show/refuses-what-is-not-thrown-away",
+        refuses_elsewhere,
+    ));
+    trials
+        .into_iter()
+        .map(|trial| trial.with_ignored_flag(ignored))
+        .collect()
+}
+
+fn is_there(tool: &str) -> bool {
+    FOLDERS
+        .iter()
+        .any(|folder| Path::new(folder).join(tool).exists())
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "whether a tool may be missing is the caller's choice"
+)]
+fn are_required() -> bool {
+    std::env::var("NETPROOF_REQUIRE")
+        .is_ok_and(|required| required.split([',', ' ']).any(|tool| tool == "ip"))
+}
+
+/// Runs the whole script as its first lines say.
+fn is_runnable(scenario: &NamedScenario) -> Result<(), Failed> {
+    let script = parse(&scenario.file, &scenario.text)?.script();
+    let folder = tempfile::tempdir()?;
+    let file = folder.path().join("script.sh");
+    std::fs::write(&file, &script)?;
+    let said_to_run = script
+        .split_once("#     unshare")
+        .and_then(|(_, rest)| rest.split_once("\n#\n"))
+        .ok_or("the script does not say how it is run")?
+        .0
+        .replace("\\\n#", "")
+        .replace("SCRIPT", &format!("'{}'", file.display()));
+    let output = sh(&format!("unshare{said_to_run}")).output()?;
+    if output.status.success() {
+        Ok(())
+    } else {
+        let said = String::from_utf8_lossy(&output.stderr);
+        Err(format!("{}\n{said}", output.status).into())
+    }
+}
+
+fn sh(command: &str) -> Command {
+    let mut sh = Command::new("sh");
+    sh.args(["-c", command])
+        .env("PATH", FOLDERS.join(":"))
+        .stdin(Stdio::null());
+    sh
+}
+
+/// Runs a scenario by its commands; all verdicts have to be the same, and the facts the recorded
+/// ones to the byte.
+fn same_facts(scenario: &NamedScenario) -> Result<(), Failed> {
+    let ran = support::run(
+        support::netproof_run()
+            .args(["--implementation", "shell"])
+            .arg(&scenario.name),
+    )?;
+    let by_shell = ran.events.iter().any(
+        |event| matches!(event, Event::World { implementation, .. } if implementation == "shell"),
+    );
+    if ran.code == Some(0) && by_shell {
+        return Ok(());
+    }
+    let (mut report, mut text) = (netproof::report::Human::new(), String::new());
+    for event in &ran.events {
+        text += &report.take(event);
+    }
+    Err(format!(
+        "exit code {:?}\n{}{}",
+        ran.code,
+        support::plain(&text),
+        ran.stderr
+    )
+    .into())
+}
+
+/// A script that is run just so, here, changes nothing: it ends before its first command.
+fn refuses_elsewhere() -> Result<(), Failed> {
+    let text = "title: t\nnodes: [never-made]\nsteps: [{name: s, do: [up: never-made/lo]}]";
+    let script = parse("refused.yaml", text)?.script();
+    // Something is set up already, so even a namespace of its own is not good enough.
+    let script = script.replace('\'', r"'\''");
+    let prefix = "unshare --user --map-root-user --net --mount --pid --fork --mount-proc";
+    let output = sh(&format!(
+        "{prefix} sh -c 'ip link set lo up && mount -t tmpfs run /run && {{ {script}\n}}'"
+    ))
+    .output()?;
+    let said = String::from_utf8_lossy(&output.stderr);
+    if output.status.code() == Some(1) && said.contains("something is set up here already") {
+        Ok(())
+    } else {
+        Err(format!("{}\n{said}", output.status).into())
+    }
+}

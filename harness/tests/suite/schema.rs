@@ -1,0 +1,58 @@
+//! `netproof schema`: the format as JSON Schema, committed for editors.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use netproof::scenario::Operation;
+use serde_json::Value;
+
+const ROOT: &str = env!("CARGO_MANIFEST_DIR");
+
+const FILE: &str = "docs/scenario.schema.json";
+
+fn committed() -> String {
+    fs::read_to_string(Path::new(ROOT).join(FILE)).unwrap()
+}
+
+#[test]
+fn the_committed_schema_is_the_one_that_the_program_prints() {
+    let output = Command::new(env!("CARGO_BIN_EXE_netproof"))
+        .arg("schema")
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(0));
+    let printed = String::from_utf8(output.stdout).unwrap();
+    assert!(
+        printed == committed(),
+        "it is out of date: `cargo run -- schema > {FILE}`"
+    );
+}
+
+#[test]
+fn the_schema_has_every_verb_and_no_other() {
+    let schema: Value = serde_json::from_str(&committed()).unwrap();
+    let item = &schema["definitions"]["Item"];
+    let mut known: Vec<&str> = Operation::VERBS.iter().copied().chain(["fails"]).collect();
+    known.sort_unstable();
+    let mut listed: Vec<&String> = item["properties"].as_object().unwrap().keys().collect();
+    listed.sort_unstable();
+    assert_eq!(listed, known);
+    assert_eq!(item["additionalProperties"], false);
+}
+
+#[test]
+fn every_scenario_tells_editors_where_its_schema_is() {
+    let mut found = 0;
+    for folder in fs::read_dir(Path::new(ROOT).join("scenarios")).unwrap() {
+        for file in fs::read_dir(folder.unwrap().path()).unwrap() {
+            let path = file.unwrap().path();
+            let text = fs::read_to_string(&path).unwrap();
+            let first = text.lines().next().unwrap_or_default();
+            let line = format!("# yaml-language-server: $schema=../../{FILE}");
+            assert_eq!(first, line, "{}", path.display());
+            found += 1;
+        }
+    }
+    assert!(found > 0, "there are no scenarios");
+}
