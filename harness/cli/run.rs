@@ -1,6 +1,6 @@
 //! `netproof run`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -46,6 +46,7 @@ pub(super) fn run(args: &RunArgs) -> Exit {
         .min(selected.len().max(1));
     let rounds = args.repeat.get();
     let mut printer = Printer::new(args, selected.len() * rounds);
+    let required = Required::from_environment();
     let snapshots = snapshot_folders(args, &selected);
     let (mut totals, mut broken) = (Totals::default(), false);
     for _ in 0..rounds {
@@ -65,7 +66,26 @@ pub(super) fn run(args: &RunArgs) -> Exit {
     runner.wait_until_gone();
     match &printer.unwritable {
         Some(error) => unwritable(error),
-        None => exit_of(&totals, broken),
+        None => {
+            let lacking: Vec<&str> = printer.lacking.iter().map(String::as_str).collect();
+            let missed: Vec<&str> = lacking
+                .into_iter()
+                .filter(|feature| required.holds(feature))
+                .collect();
+            let exit = exit_of(&totals, broken);
+            if missed.is_empty() {
+                return exit;
+            }
+            print_error(&format!(
+                "error: NETPROOF_REQUIRE asks for what this kernel has not: {}\n",
+                missed.join(", ")
+            ));
+            if exit == Exit::Pass {
+                Exit::Machine
+            } else {
+                exit
+            }
+        }
     }
 }
 
@@ -83,6 +103,28 @@ fn work(runner: &Runner, waiting: &Mutex<std::slice::Iter<'_, Selected>>, sender
             tell(Told::Event(Box::new(event.clone())));
         });
         tell(Told::Outcome(outcome));
+    }
+}
+
+/// The features that the kernel must have, by the environment: names with commas between, or `all`.
+struct Required(Vec<String>);
+
+impl Required {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "what the machine must have is said where the machine is chosen"
+    )]
+    fn from_environment() -> Self {
+        let text = std::env::var("NETPROOF_REQUIRE").unwrap_or_default();
+        let names = text
+            .split(',')
+            .map(str::trim)
+            .filter(|name| !name.is_empty());
+        Self(names.map(str::to_owned).collect())
+    }
+
+    fn holds(&self, feature: &str) -> bool {
+        self.0.iter().any(|name| name == "all" || name == feature)
     }
 }
 
@@ -213,6 +255,8 @@ struct Printer {
     format: Format,
     human: Human,
     progress: ProgressBar,
+    /// The features that the kernel did not have.
+    lacking: BTreeSet<String>,
     /// Why the report is not whole, if it is not.
     unwritable: Option<io::Error>,
 }
@@ -234,6 +278,7 @@ impl Printer {
             format: args.format,
             human: Human::new(),
             progress,
+            lacking: BTreeSet::new(),
             unwritable: None,
         }
     }
@@ -254,6 +299,13 @@ impl Printer {
         if !text.is_empty() {
             let printed = self.progress.suspend(|| print(&text));
             self.unwritable = self.unwritable.take().or(printed.err());
+        }
+        if let Event::Operation {
+            lacks: Some(feature),
+            ..
+        } = event
+        {
+            self.lacking.insert(feature.clone());
         }
         if let Event::Scenario { scenario, .. } = event {
             self.progress.set_message(scenario.clone());

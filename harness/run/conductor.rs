@@ -281,6 +281,7 @@ impl Conductor<'_> {
                 verdict: judgement.verdict,
                 fails: item.fails.as_ref().map(|reason| reason.value.clone()),
                 reason: judgement.reason,
+                lacks: judgement.lacks.map(str::to_owned),
             })?;
             if judgement.verdict != Verdict::Pass {
                 return Err(Stop::Operation);

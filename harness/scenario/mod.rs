@@ -4,6 +4,7 @@
 
 mod diagnostic;
 mod expectation;
+mod hardware;
 mod model;
 mod name;
 mod net;
@@ -18,13 +19,16 @@ pub use expectation::{
     Arp, Exchange, Expectation, ExpectedFate, ExpectedLoss, ExpectedRejection, ExpectedReply, Leg,
     Ping, Probe, Rejection, Sighting,
 };
+pub use hardware::{MacAddress, Mtu, Seconds, Switch, VlanId, VxlanId};
 pub use model::{FactKind, Scenario, Step};
 pub use name::{IFNAME_MAX, IfName, LinkRef, NODE_NAME_MAX, NodeName, Place};
 pub use net::{Broadcast, Destination, InterfaceAddress, Prefix};
 pub(crate) use operation::verb_table;
 pub use operation::{
-    Address, Arguments, Bridge, Delete, Down, HOST, Item, Listen, Masquerade, Master, Mention,
-    Move, Netns, Nomaster, Operation, Route, Sysctl, SysctlKey, SysctlValue, Up, Veth,
+    Address, Arguments, Bridge, BridgeOptions, BridgePort, BridgeSet, Delete, Down, Dummy, HOST,
+    Ifb, Item, Listen, Macvlan, MacvlanMode, Masquerade, Master, Mention, Move, Netns, Nomaster,
+    Operation, Rename, Route, SetMac, SetMtu, Sysctl, SysctlKey, SysctlValue, Up, Veth, Vlan,
+    Vxlan,
 };
 pub use parse::{SIZE_MAX, parse, parse_bytes, read};
 pub use value::{Located, Span, ValueError};

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::arguments::{Arguments, HOST, Mention, ip, placed};
+use crate::scenario::hardware::{MacAddress, Mtu};
 use crate::scenario::name::{IfName, LinkRef, NodeName};
 use crate::scenario::value::Located;
 
@@ -26,14 +27,6 @@ pub struct Veth {
     pub peer: Located<LinkRef>,
 }
 
-/// `ip link add NAME type bridge`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Bridge {
-    /// The bridge.
-    pub add: Located<LinkRef>,
-}
-
 /// `ip link set NAME netns NODE`: the interface loses its addresses and comes out down.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -52,6 +45,36 @@ pub struct Master {
     pub dev: Located<LinkRef>,
     /// The bridge, in the same node.
     pub to: Located<IfName>,
+}
+
+/// `ip link set NAME name NEW`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Rename {
+    /// The interface, as it is called now.
+    pub dev: Located<LinkRef>,
+    /// Its new name.
+    pub to: Located<IfName>,
+}
+
+/// `ip link set NAME mtu BYTES`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SetMtu {
+    /// The interface.
+    pub dev: Located<LinkRef>,
+    /// The largest packet in bytes.
+    pub to: Located<Mtu>,
+}
+
+/// `ip link set NAME address MAC`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SetMac {
+    /// The interface.
+    pub dev: Located<LinkRef>,
+    /// The hardware address.
+    pub to: Located<MacAddress>,
 }
 
 /// `ip link set NAME up`.
@@ -115,20 +138,6 @@ impl Arguments for Veth {
     }
 }
 
-impl Arguments for Bridge {
-    fn mentions<'a>(&'a self, visit: &mut dyn FnMut(Mention<'a>)) {
-        visit(Mention::Uses(&self.add.value.node, self.add.span));
-    }
-
-    fn command(&self) -> String {
-        format!(
-            "{} link add {} type bridge",
-            ip(&self.add.node),
-            self.add.ifname
-        )
-    }
-}
-
 impl Arguments for Move {
     fn mentions<'a>(&'a self, visit: &mut dyn FnMut(Mention<'a>)) {
         visit(Mention::Uses(&self.dev.value.node, self.dev.span));
@@ -164,6 +173,24 @@ impl Arguments for Master {
         )
     }
 }
+
+/// Implements [`Arguments`] for the verbs that set one value of an interface.
+macro_rules! sets {
+    ($($type:ident => $word:literal),+ $(,)?) => { $(
+        impl Arguments for $type {
+            fn mentions<'a>(&'a self, visit: &mut dyn FnMut(Mention<'a>)) {
+                visit(Mention::Uses(&self.dev.value.node, self.dev.span));
+            }
+
+            fn command(&self) -> String {
+                let (ip, name) = (ip(&self.dev.node), &self.dev.ifname);
+                format!(concat!("{} link set {} ", $word, " {}"), ip, name, self.to)
+            }
+        }
+    )+ };
+}
+
+sets!(Rename => "name", SetMtu => "mtu", SetMac => "address");
 
 /// Implements [`Arguments`] for the verbs whose only argument is an interface.
 macro_rules! on_link {

@@ -78,6 +78,34 @@ pub(crate) fn run(command: &mut Command) -> Result<Ran, Failed> {
     })
 }
 
+/// Passes a case whose scenario this kernel has no means for, and says so; fails it where the
+/// environment requires the feature: `NETPROOF_REQUIRE=vlan,dummy`, or `all`.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "what the machine must have is said where the machine is chosen"
+)]
+pub(crate) fn unsupported(feature: &str, reason: &str) -> Result<(), Failed> {
+    let required = std::env::var("NETPROOF_REQUIRE").unwrap_or_default();
+    let is_required = |name: &str| name == "all" || name == feature;
+    if required.split(',').map(str::trim).any(is_required) {
+        return Err(format!("NETPROOF_REQUIRE asks for {feature}: {reason}").into());
+    }
+    println!("unsupported: {reason}");
+    Ok(())
+}
+
+/// Returns the feature that a scenario lacks, and the reason, where that ended it.
+pub(crate) fn lacking(events: &[Event]) -> Option<(String, String)> {
+    events.iter().find_map(|event| match event {
+        Event::Operation {
+            lacks: Some(feature),
+            reason,
+            ..
+        } => Some((feature.clone(), reason.clone().unwrap_or_default())),
+        _ => None,
+    })
+}
+
 /// Takes the ANSI styles out of a report.
 pub(crate) fn plain(text: &str) -> String {
     anstream::adapter::strip_str(text).to_string()
