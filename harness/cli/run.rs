@@ -1,6 +1,6 @@
 //! `netproof run`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -16,7 +16,7 @@ use super::{Exit, Format, RunArgs};
 use crate::carried;
 use crate::judge::Verdict;
 use crate::report::Human;
-use crate::run::{Blame, Event, Outcome, Runner, Totals};
+use crate::run::{Blame, Event, Outcome, Required, Runner, Totals};
 
 /// What the threads that run scenarios tell the one that prints.
 enum Told {
@@ -47,6 +47,7 @@ pub(super) fn run(args: &RunArgs) -> Exit {
         .min(selected.len().max(1));
     let rounds = args.repeat.get();
     let mut printer = Printer::new(args, selected.len() * rounds);
+    let required = required();
     let snapshots = snapshot_folders(args, &selected);
     let (mut totals, mut broken) = (Totals::default(), false);
     for _ in 0..rounds {
@@ -66,7 +67,26 @@ pub(super) fn run(args: &RunArgs) -> Exit {
     runner.wait_until_gone();
     match &printer.unwritable {
         Some(error) => unwritable(error),
-        None => exit_of(&totals, broken),
+        None => {
+            let lacking: Vec<&str> = printer.lacking.iter().map(String::as_str).collect();
+            let missed: Vec<&str> = lacking
+                .into_iter()
+                .filter(|feature| required.holds(feature))
+                .collect();
+            let exit = exit_of(&totals, broken);
+            if missed.is_empty() {
+                return exit;
+            }
+            print_error(&format!(
+                "error: NETPROOF_REQUIRE asks for what this kernel has not: {}\n",
+                missed.join(", ")
+            ));
+            if exit == Exit::Pass {
+                Exit::Machine
+            } else {
+                exit
+            }
+        }
     }
 }
 
@@ -85,6 +105,14 @@ fn work(runner: &Runner, waiting: &Mutex<std::slice::Iter<'_, Selected>>, sender
         });
         tell(Told::Outcome(outcome));
     }
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "what the machine must have is said where the machine is chosen"
+)]
+fn required() -> Required {
+    Required::parse(&std::env::var(Required::VARIABLE).unwrap_or_default())
 }
 
 /// Where the snapshots of each scenario are; carried ones are not in the list.
@@ -214,6 +242,8 @@ struct Printer {
     format: Format,
     human: Human,
     progress: ProgressBar,
+    /// The features that the kernel did not have.
+    lacking: BTreeSet<String>,
     /// Why the report is not whole, if it is not.
     unwritable: Option<io::Error>,
 }
@@ -235,6 +265,7 @@ impl Printer {
             format: args.format,
             human: Human::new(),
             progress,
+            lacking: BTreeSet::new(),
             unwritable: None,
         }
     }
@@ -255,6 +286,13 @@ impl Printer {
         if !text.is_empty() {
             let printed = self.progress.suspend(|| print(&text));
             self.unwritable = self.unwritable.take().or(printed.err());
+        }
+        if let Event::Operation {
+            lacks: Some(feature),
+            ..
+        } = event
+        {
+            self.lacking.insert(feature.clone());
         }
         if let Event::Scenario { scenario, .. } = event {
             self.progress.set_message(scenario.clone());

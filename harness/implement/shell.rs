@@ -24,6 +24,8 @@ const SENTENCES: &[(&str, Errno)] = &[
     ("Device does not exist", Errno::ENODEV),
     ("Device for nexthop is not up", Errno::ENETDOWN),
     ("Nexthop has invalid gateway", Errno::ENETUNREACH),
+    ("Unknown device type", Errno::EOPNOTSUPP),
+    ("mtu less than device minimum", Errno::EINVAL),
 ];
 
 /// Carries operations out by running the commands that they stand for in `host`.
@@ -44,7 +46,13 @@ async fn carry_out(world: &mut World, operation: &Operation) -> Result<(), Opera
     if let Operation::Listen(_) = operation {
         return Err(OperationError::HarnessOnly(operation.verb()));
     }
-    run(&operation.command())?;
+    run(&operation.command()).map_err(|error| match error {
+        OperationError::Refused(reason) if reason.is_unsupported() => OperationError::Unsupported {
+            feature: operation.verb(),
+            reason,
+        },
+        error => error,
+    })?;
     match operation {
         Operation::Netns(Netns::Add(name)) => Ok(world.adopt_node(name)?),
         Operation::Netns(Netns::Delete(name)) => Ok(world.forget_node(name).await?),

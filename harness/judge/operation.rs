@@ -11,6 +11,8 @@ pub struct OperationJudgement {
     pub verdict: Verdict,
     /// What the implementation said, where it did not carry the operation out.
     pub reason: Option<String>,
+    /// The feature that the kernel does not have, where it is that.
+    pub lacks: Option<&'static str>,
 }
 
 /// Judges what carrying out an operation came to.
@@ -26,6 +28,10 @@ pub fn judge_operation(item: &Item, result: &Result<(), OperationError>) -> Oper
     OperationJudgement {
         verdict,
         reason: result.as_ref().err().map(ToString::to_string),
+        lacks: match result {
+            Err(OperationError::Unsupported { feature, .. }) => Some(feature),
+            _ => None,
+        },
     }
 }
 

@@ -32,6 +32,18 @@ pub(super) struct Frame {
     pub bytes: Vec<u8>,
 }
 
+impl Frame {
+    /// Tells whether the frame goes to a hardware address.
+    pub(super) fn is_for(&self, mac: Mac) -> bool {
+        self.bytes.starts_with(&mac.0)
+    }
+
+    /// Tells whether the frame goes to a group: broadcast or multicast (IEEE 802, section 8).
+    pub(super) fn is_for_many(&self) -> bool {
+        self.bytes.first().is_some_and(|first| first & 1 != 0)
+    }
+}
+
 /// Which way a frame passed an interface.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize,
@@ -137,6 +149,27 @@ pub(super) fn read(bytes: &[u8]) -> Content {
         EtherTypes::Ipv4 => read_ip(payload).map_or(Content::Other, Content::Ip),
         _ => Content::Other,
     }
+}
+
+/// Reads what a VXLAN packet carries, with the header of the packet that carries it.
+///
+/// The port is not looked at, since a scenario chooses it: whoever asks knows its own packets.
+pub(super) fn read_carried(bytes: &[u8]) -> Option<(IpPacket, Content)> {
+    /// Flags with the bit for a valid id, RFC 7348 section 5, and seven bytes more.
+    const VXLAN_HEADER: usize = 8;
+    const HAS_ID: u8 = 0x08;
+    let Content::Ip(outer) = read(bytes) else {
+        return None;
+    };
+    let Transport::Udp { payload } = &outer.transport else {
+        return None;
+    };
+    let (header, inner) = payload.split_at_checked(VXLAN_HEADER)?;
+    if header[0] & HAS_ID == 0 {
+        return None;
+    }
+    let inner = read(inner);
+    Some((outer, inner))
 }
 
 fn read_arp(bytes: &[u8]) -> Content {

@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
-use super::frame::{Arp, Content, Frame, IpPacket, Transport, read};
+use super::frame::{Arp, Content, Frame, IpPacket, Transport, read, read_carried};
 use crate::kernel::Mac;
 use crate::scenario::Leg;
 
@@ -56,9 +56,34 @@ pub(super) enum Part {
 impl Identity {
     /// Tells what a frame is to the probe; none if it belongs to another.
     pub(super) fn part(&self, frame: &Frame) -> Option<Part> {
-        match read(&frame.bytes) {
-            Content::Arp(arp) => self.arp_part(&arp),
-            Content::Ip(packet) => self.ip_part(&packet),
+        self.content_part(&read(&frame.bytes))
+    }
+
+    /// Tells what the frame in a VXLAN packet is to the probe. It has the addresses of the tunnel,
+    /// and the rest of its own.
+    pub(super) fn carried_part(&self, frame: &Frame) -> Option<Part> {
+        let (outer, inner) = read_carried(&frame.bytes)?;
+        let mut part = self.content_part(&inner)?;
+        match &mut part {
+            Part::Packet {
+                source,
+                destination,
+                ..
+            }
+            | Part::ArpReply {
+                source,
+                destination,
+                ..
+            } => (*source, *destination) = (outer.source, outer.destination),
+            Part::Error { .. } => {}
+        }
+        Some(part)
+    }
+
+    fn content_part(&self, content: &Content) -> Option<Part> {
+        match content {
+            Content::Arp(arp) => self.arp_part(arp),
+            Content::Ip(packet) => self.ip_part(packet),
             Content::Other => None,
         }
     }

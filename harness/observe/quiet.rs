@@ -119,7 +119,9 @@ impl Observer {
                 rest.doubt = Some("the kernel dropped notifications of neighbours".to_owned());
                 break;
             }
-            let parked = self.is_parked(world, source, &rest.frames).await?;
+            let parked = self
+                .is_parked(world, topology, source, &rest.frames)
+                .await?;
             let seen_before = rest.frames.len();
             if let Some(doubt) = self.pass_fences(&wires, deadline, &mut rest.frames)? {
                 rest.doubt = Some(doubt);
@@ -243,11 +245,16 @@ impl Observer {
     async fn is_parked(
         &self,
         world: &World,
+        topology: &Topology,
         source: &NodeName,
         frames: &[Frame],
     ) -> Result<bool, ObserveError> {
         let mut involved: HashSet<&NodeName> = HashSet::from([source]);
-        involved.extend(frames.iter().map(|frame| &frame.node));
+        for frame in frames {
+            involved.insert(&frame.node);
+            // The tunnel's packet waits where the tunnel was made.
+            involved.extend(topology.tunnel(&frame.node, frame.link));
+        }
         for name in involved {
             let Some(node) = world.node(name) else {
                 continue;

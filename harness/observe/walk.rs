@@ -13,9 +13,9 @@ use serde::{Deserialize, Serialize};
 use super::frame::{Direction, Frame};
 use super::identity::{Identity, Part};
 use crate::kernel::Mac;
-use crate::kernel::route::LinkKind;
+use crate::kernel::route::{LinkKind, Particulars};
 use crate::scenario::{Leg, LinkRef, NodeName};
-use crate::world::Topology;
+use crate::world::{Port, Topology};
 
 /// A packet of a probe at an interface.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -41,6 +41,8 @@ pub struct Sighting {
 pub(super) struct Step {
     pub(super) frame: Frame,
     pub(super) part: Part,
+    /// It is inside of a tunnel's packet here.
+    carried: bool,
 }
 
 /// Everything that was seen of one attempt.
@@ -59,10 +61,14 @@ impl Walk {
     ) -> Self {
         let mut taps: BTreeMap<NodeName, VecDeque<Step>> = BTreeMap::new();
         for frame in frames {
-            if let Some(part) = identity.part(&frame) {
-                taps.entry(frame.node.clone())
-                    .or_default()
-                    .push_back(Step { frame, part });
+            let carried = identity.carried_part(&frame);
+            let is_carried = carried.is_some();
+            if let Some(part) = carried.or_else(|| identity.part(&frame)) {
+                taps.entry(frame.node.clone()).or_default().push_back(Step {
+                    frame,
+                    part,
+                    carried: is_carried,
+                });
             }
         }
         let mut walk = Self::default();
@@ -73,16 +79,13 @@ impl Walk {
                 break;
             };
             let frame = &step.frame;
-            match (frame.direction, topology.peer(&frame.node, frame.link)) {
-                (Direction::Out, Some((node, link))) => {
-                    *on_the_wire.entry((node.clone(), link.index)).or_default() += 1;
-                }
-                (Direction::In, Some(_)) => {
-                    if let Some(count) = on_the_wire.get_mut(&(frame.node.clone(), frame.link)) {
-                        *count = count.saturating_sub(1);
-                    }
-                }
-                (_, None) => {}
+            if frame.direction == Direction::In
+                && let Some(count) = on_the_wire.get_mut(&(frame.node.clone(), frame.link))
+            {
+                *count = count.saturating_sub(1);
+            }
+            for port in arrives_at(&step, topology) {
+                *on_the_wire.entry(port).or_default() += 1;
             }
             walk.steps.push(step);
         }
@@ -116,7 +119,7 @@ impl Walk {
             .filter(|(at, step)| {
                 !of_leg[at + 1..]
                     .iter()
-                    .any(|later| leads_to(&step.frame, &later.frame, topology))
+                    .any(|later| leads_to(step, later, topology))
             })
             .filter_map(|(_, step)| step.sighting(topology))
             .collect();
@@ -205,17 +208,35 @@ fn next_tap(
     let can_come = |step: &Step| {
         let frame = &step.frame;
         frame.direction == Direction::Out
-            || topology.peer(&frame.node, frame.link).is_none()
+            || !is_fed(frame, topology)
             || on_the_wire
                 .get(&(frame.node.clone(), frame.link))
                 .is_some_and(|count| *count > 0)
     };
     let waiting = |name: &NodeName| taps.get(name).and_then(VecDeque::front);
     let mut names: Vec<&NodeName> = taps.keys().filter(|name| waiting(name).is_some()).collect();
+    // What a link or tunnel sends may be what another node sent down to it.
+    let comes_from_above = |step: &Step| {
+        let frame = &step.frame;
+        let above = |upper: &Port| {
+            upper.0 != frame.node
+                && taps.get(&upper.0).is_some_and(|tap| {
+                    tap.iter().any(|step| {
+                        let of = &step.frame;
+                        of.link == upper.1 && of.direction == Direction::Out
+                    })
+                })
+        };
+        frame.direction == Direction::Out
+            && (topology.uppers(&frame.node, frame.link).any(above)
+                || (step.carried && topology.tunnels_in(&frame.node).any(above)))
+    };
     // What has been sent arrives before anything new is sent; the source begins.
     names.sort_by_key(|name| {
-        let incoming = waiting(name).is_some_and(|step| step.frame.direction == Direction::In);
-        (!incoming, *name != source)
+        let step = waiting(name);
+        let incoming = step.is_some_and(|step| step.frame.direction == Direction::In);
+        let later = step.is_some_and(comes_from_above);
+        (later, !incoming, *name != source)
     });
     let ready = names
         .iter()
@@ -224,33 +245,104 @@ fn next_tap(
     ready.or(names.first()).map(|name| (*name).clone())
 }
 
+/// Lists the interfaces at which a frame comes in next, where that may be in another node.
+fn arrives_at(step: &Step, topology: &Topology) -> Vec<Port> {
+    let frame = &step.frame;
+    let (node, link) = (&frame.node, frame.link);
+    match frame.direction {
+        Direction::Out => {
+            let mut ports = Vec::new();
+            if let Some((node, peer)) = topology.peer(node, link) {
+                ports.push((node.clone(), peer.index));
+            }
+            if let Some((below, lower)) = topology.lower(node, link) {
+                let mut siblings = topology
+                    .uppers(below, lower.index)
+                    .filter(|sibling| **sibling != (node.clone(), link));
+                if frame.is_for_many() {
+                    ports.extend(siblings.cloned());
+                } else if siblings.any(|sibling| takes(frame, sibling, topology)) {
+                    // The kernel shows it to the interface below first.
+                    ports.push((below.clone(), lower.index));
+                }
+            }
+            ports
+        }
+        Direction::In if step.carried => topology.tunnels_in(node).cloned().collect(),
+        Direction::In => topology
+            .uppers(node, link)
+            .filter(|upper| takes(frame, upper, topology))
+            .cloned()
+            .collect(),
+    }
+}
+
+/// Tells whether an interface that stands on another takes a frame that comes in there.
+fn takes(frame: &Frame, (node, index): &Port, topology: &Topology) -> bool {
+    topology.link(node, *index).is_some_and(|link| {
+        let everything = matches!(link.particulars, Particulars::Macvlan("passthru"));
+        everything || frame.is_for_many() || link.mac.is_some_and(|mac| frame.is_for(mac))
+    })
+}
+
+/// Tells whether what comes in at an interface was seen elsewhere before.
+fn is_fed(frame: &Frame, topology: &Topology) -> bool {
+    topology.peer(&frame.node, frame.link).is_some()
+        || topology.lower(&frame.node, frame.link).is_some()
+        || topology.tunnel(&frame.node, frame.link).is_some()
+}
+
 /// Tells whether the packet of one frame goes on as another, later one.
-fn leads_to(frame: &Frame, later: &Frame, topology: &Topology) -> bool {
+fn leads_to(step: &Step, other: &Step, topology: &Topology) -> bool {
+    let (frame, later) = (&step.frame, &other.frame);
     let Some(link) = topology.link(&frame.node, frame.link) else {
         return false;
     };
     let same_node = frame.node == later.node;
+    let is_later = |(node, index): (&NodeName, u32)| *node == later.node && index == later.link;
     match frame.direction {
-        Direction::Out => match topology.peer(&frame.node, frame.link) {
-            Some((node, peer)) => {
-                *node == later.node && peer.index == later.link && later.direction == Direction::In
-            }
-            None if link.kind == LinkKind::Bridge => {
+        Direction::Out if topology.peer(&frame.node, frame.link).is_some() => {
+            let peer = topology.peer(&frame.node, frame.link);
+            peer.is_some_and(|(node, peer)| is_later((node, peer.index)))
+                && later.direction == Direction::In
+        }
+        Direction::Out if let Some((node, lower)) = topology.lower(&frame.node, frame.link) => {
+            // Down, and out or back up there, or across to a neighbour.
+            is_later((node, lower.index))
+                || (later.direction == Direction::In
+                    && topology
+                        .uppers(node, lower.index)
+                        .any(|(node, index)| is_later((node, *index))))
+        }
+        Direction::Out if let Some(node) = topology.tunnel(&frame.node, frame.link) => {
+            other.carried && *node == later.node && later.direction == Direction::Out
+        }
+        Direction::Out => match link.kind {
+            LinkKind::Bridge => {
                 let onto_port = topology
                     .link(&later.node, later.link)
                     .is_some_and(|port| port.master == Some(link.index));
                 same_node && onto_port && later.direction == Direction::Out
             }
-            None if link.kind == LinkKind::Loopback => {
+            LinkKind::Loopback => {
                 same_node && later.link == frame.link && later.direction == Direction::In
             }
-            None => false,
+            _ => false,
         },
-        // From a port up to its bridge, or out again anywhere in the node.
+        // From a port up to its bridge, out again anywhere in the node, or up to what stands on the
+        // interface. A tunnel's packet goes on as one, or ends where the tunnel does.
         Direction::In => {
-            same_node
+            let up = later.direction == Direction::In
+                && (topology
+                    .uppers(&frame.node, frame.link)
+                    .any(|(node, index)| is_later((node, *index)))
+                    || (step.carried
+                        && topology
+                            .tunnels_in(&frame.node)
+                            .any(|(node, index)| is_later((node, *index)))));
+            up || (same_node
                 && (later.direction == Direction::Out
-                    || (link.master == Some(later.link) && later.direction == Direction::In))
+                    || (link.master == Some(later.link) && later.direction == Direction::In)))
         }
     }
 }

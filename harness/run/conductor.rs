@@ -343,6 +343,7 @@ impl Conductor<'_> {
                 verdict: judgement.verdict,
                 fails: item.fails.as_ref().map(|reason| reason.value.clone()),
                 reason: judgement.reason,
+                lacks: judgement.lacks.map(str::to_owned),
             })?;
             if judgement.verdict != Verdict::Pass && self.trial.is_none() {
                 return Err(Stop::Operation);

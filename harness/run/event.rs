@@ -63,6 +63,9 @@ pub enum Event {
         fails: Option<String>,
         /// What the kernel said.
         reason: Option<String>,
+        /// The feature that the kernel does not have, where it is that.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        lacks: Option<String>,
     },
     /// A probe came to its end.
     Probe {

@@ -5,6 +5,7 @@ mod doctor;
 mod event;
 mod outcome;
 mod request;
+mod required;
 mod runner;
 
 pub use conductor::{ExitStatus, become_world};
@@ -12,4 +13,5 @@ pub use doctor::{examine, summary};
 pub use event::{Blame, Event};
 pub use outcome::{FactsTaken, Outcome, Totals};
 pub use request::{Instead, Request, Task, Trial};
+pub use required::Required;
 pub use runner::{NamedScenario, Runner};

@@ -4,6 +4,7 @@
 
 mod diagnostic;
 mod expectation;
+mod hardware;
 mod model;
 mod name;
 mod net;
@@ -20,15 +21,17 @@ pub use expectation::{
     Arp, Exchange, Expectation, ExpectedFate, ExpectedLoss, ExpectedRejection, ExpectedReply, Leg,
     Ping, Probe, Rejection, Sighting,
 };
+pub use hardware::{MacAddress, Mtu, Seconds, Switch, VlanId, VxlanId};
 pub use model::{FactKind, Scenario, Step};
 pub use name::{IFNAME_MAX, IfName, LinkRef, NODE_NAME_MAX, NodeName, Place};
 pub use net::{Broadcast, Destination, Endpoint, InterfaceAddress, Prefix};
 pub(crate) use operation::verb_table;
 pub use operation::{
-    Address, Arguments, Bridge, Chain, Conditions, ConnectionState, Delete, Dnat, Down, EntryChain,
-    Filter, FilterChain, HOST, Item, Listen, Masquerade, Master, Mention, Move, Netns, Nomaster,
-    Notrack, Operation, Policy, PolicyTarget, Protocol, Refusal, Route, Rule, Snat, Sysctl,
-    SysctlKey, SysctlValue, Target, Up, Veth,
+    Address, Arguments, Bridge, BridgeOptions, BridgePort, BridgeSet, Chain, Conditions,
+    ConnectionState, Delete, Dnat, Down, Dummy, EntryChain, Filter, FilterChain, HOST, Ifb, Item,
+    Listen, Macvlan, MacvlanMode, Masquerade, Master, Mention, Move, Netns, Nomaster, Notrack,
+    Operation, Policy, PolicyTarget, Protocol, Refusal, Rename, Route, Rule, SetMac, SetMtu, Snat,
+    Sysctl, SysctlKey, SysctlValue, Target, Up, Veth, Vlan, Vxlan,
 };
 pub use parse::{SIZE_MAX, parse, parse_bytes, read};
 pub use value::{Located, Span, ValueError};

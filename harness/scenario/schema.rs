@@ -13,6 +13,7 @@ use super::expectation::{
     Arp, Exchange, Expectation, ExpectedLoss, ExpectedRejection, ExpectedReply, FATES, PROBES,
     Ping, Sighting,
 };
+use super::hardware::{MacAddress, Mtu, Seconds, Switch, VlanId, VxlanId};
 use super::model::Scenario;
 use super::name::{IfName, LinkRef, NodeName, Place};
 use super::net::{Broadcast, Destination, Endpoint, InterfaceAddress, Prefix};
@@ -72,7 +73,45 @@ as_pattern! {
     Prefix: r"^[0-9.]+(/[0-9]{1,2})?$", "A prefix, such as `10.0.0.0/24`";
     Destination: r"^(default|[0-9.]+(/[0-9]{1,2})?)$", "`default`, or a prefix such as `10.0.0.0/24`";
     Broadcast: r"^(\+|[0-9.]+)$", "`+` for all host bits set, or an address";
+    MacAddress: r"^[0-9A-Fa-f]{2}(:[0-9A-Fa-f]{2}){5}$", "A hardware address, such as `02:00:00:00:00:01`";
     SysctlKey: r"^net[./]", "A setting under `net.`, such as `net.ipv4.ip_forward`";
+}
+
+impl JsonSchema for Switch {
+    fn schema_name() -> Cow<'static, str> {
+        "Switch".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "boolean", "description": "Whether it is on" })
+    }
+}
+
+/// Says from what to what a number goes.
+macro_rules! as_number {
+    ($($type:ident: $max:expr, $description:literal;)+) => { $(
+        impl JsonSchema for $type {
+            fn schema_name() -> Cow<'static, str> {
+                stringify!($type).into()
+            }
+
+            fn json_schema(_: &mut SchemaGenerator) -> Schema {
+                json_schema!({
+                    "type": "integer",
+                    "minimum": 0,
+                    "maximum": $max,
+                    "description": $description,
+                })
+            }
+        }
+    )+ };
+}
+
+as_number! {
+    Mtu: Mtu::MAX, "The largest packet in bytes";
+    Seconds: Seconds::MAX, "A time in seconds";
+    VlanId: VlanId::MAX, "The number of a VLAN";
+    VxlanId: VxlanId::MAX, "The number of a VXLAN segment";
 }
 
 impl JsonSchema for SysctlValue {

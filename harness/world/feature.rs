@@ -5,6 +5,7 @@ use nix::errno::Errno;
 use super::check::{Check, Status};
 use super::error::WorldError;
 use super::node::Node;
+use crate::kernel::route::{BridgeSettings, NewLink};
 use crate::kernel::sysctl;
 use crate::kernel::{Action, KernelError, Mac, Match, NftHook, NftSocket};
 
@@ -65,9 +66,12 @@ pub async fn features(node: &Node) -> Result<Vec<Check>, WorldError> {
     let veth = route
         .add_veth((BELOW, mac(1)), ("above", mac(2)), None)
         .await;
+    let bridge = route
+        .add_link("bridge", None, NewLink::Bridge(BridgeSettings::default()))
+        .await;
     let mut checks = vec![
         judge("veth", "veth", &veth, true),
-        judge("bridge", "bridge", &route.add_bridge("bridge").await, true),
+        judge("bridge", "bridge", &bridge, true),
     ];
     let (masquerade, bridge_netfilter, ipv6) = node.enter(|| {
         let made = NftSocket::open().and_then(|mut socket| {

@@ -13,7 +13,7 @@ use nix::errno::Errno;
 use super::World;
 use super::baseline::{NEIGHBOUR_PROBES, NEIGHBOUR_RETRANS_MS};
 use super::topology::Topology;
-use crate::kernel::route::{Link, LinkKind, OperState, PortState};
+use crate::kernel::route::{BridgeSettings, Link, LinkKind, OperState, Particulars, PortState};
 use crate::kernel::{KernelError, wait};
 use crate::scenario::NodeName;
 
@@ -51,9 +51,22 @@ fn missing(topology: &Topology, node: &NodeName, link: &Link) -> Option<&'static
             return Some("without carrier");
         }
     }
+    if matches!(link.kind, LinkKind::Macvlan | LinkKind::Vlan)
+        && let Some((_, lower)) = topology.lower(node, link.index)
+        && lower.kind == LinkKind::Veth
+    {
+        let carries = link.up && lower.up && lower.running;
+        match (carries, link.running) {
+            (true, false) => return Some("running"),
+            (false, true) => return Some("without carrier"),
+            _ => {}
+        }
+    }
     if let Some(master) = link.master.and_then(|master| topology.link(node, master)) {
         let carries = master.up && link.up && link.running;
+        let stp = forward_delay(master).is_some();
         match (carries, link.port_state) {
+            (true, Some(PortState::Blocking)) if stp => {}
             (true, Some(PortState::Forwarding)) | (false, Some(PortState::Disabled)) => {}
             (_, None) => {}
             (true, Some(_)) => return Some("a forwarding port"),
@@ -75,6 +88,21 @@ fn missing(topology: &Topology, node: &NodeName, link: &Link) -> Option<&'static
     None
 }
 
+/// How long a port of the bridge listens, and again learns, before it forwards; none if the bridge
+/// does not speak the spanning tree protocol.
+fn forward_delay(bridge: &Link) -> Option<Duration> {
+    match bridge.particulars {
+        Particulars::Bridge(BridgeSettings {
+            stp: Some(true),
+            forward_delay,
+            ..
+        }) => Some(Duration::from_secs(
+            forward_delay.unwrap_or_default().into(),
+        )),
+        _ => None,
+    }
+}
+
 impl World {
     /// Waits until every link is what the operations made of it, and returns all links.
     ///
@@ -86,7 +114,7 @@ impl World {
     ///
     /// A link that does not become what it has to, or the kernel's refusal.
     pub async fn settle(&self) -> Result<Topology, SettleError> {
-        let deadline = Instant::now() + SETTLE_DEADLINE;
+        let begun = Instant::now();
         loop {
             for node in self.nodes() {
                 node.monitor().drain()?;
@@ -100,7 +128,10 @@ impl World {
                 self.set_neighbour_patience(&topology).await?;
                 return Ok(topology);
             };
-            if !self.wait_for_change(deadline)? {
+            // The spanning tree protocol's own delays are not the links' fault.
+            let delays = topology.iter().filter_map(|(_, link)| forward_delay(link));
+            let patience = SETTLE_DEADLINE + 2 * delays.max().unwrap_or_default();
+            if !self.wait_for_change(begun + patience)? {
                 let link = format!("{node}/{}", link.name);
                 return Err(SettleError::Stuck { link, wanted });
             }
@@ -109,12 +140,12 @@ impl World {
 
     /// Asks for each link by itself, which makes the kernel do at once what its work queue has for
     /// it (`linkwatch_sync_dev` in `rtnl_getlink`, since Linux 6.8); otherwise that may take the
-    /// second for which the queue limits its rate. Ports come first: a bridge's carrier follows
-    /// from theirs.
+    /// second for which the queue limits its rate. Cables come first and bridges last: the carrier
+    /// of what stands on others follows from theirs.
     async fn flush_link_watch(&self) -> Result<(), KernelError> {
         for node in self.nodes() {
             let mut links = node.route().links().await?;
-            links.sort_by_key(|link| link.kind == LinkKind::Bridge);
+            links.sort_by_key(|link| (link.kind == LinkKind::Bridge, link.kind != LinkKind::Veth));
             for link in links.iter().filter(|link| link.kind != LinkKind::Loopback) {
                 match node.route().link(&link.name).await {
                     Err(error) if error.errno == Errno::ENODEV => {}

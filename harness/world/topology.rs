@@ -1,5 +1,5 @@
 //! Which interface is wired to which: all links of all nodes, with the two ends of each veth pair
-//! known to each other.
+//! known to each other, and each link known to those that stand on it.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -16,10 +16,14 @@ pub type Port = (NodeName, u32);
 pub struct Topology {
     links: BTreeMap<NodeName, Vec<Link>>,
     peers: HashMap<Port, Port>,
+    /// The interface that a macvlan or VLAN interface stands on.
+    lowers: HashMap<Port, Port>,
+    /// The node in which the packets of a tunnel are sent: it stays when the tunnel's end moves.
+    tunnels: HashMap<Port, NodeName>,
 }
 
 impl Topology {
-    /// Reads the links of every node and finds the peer of every veth.
+    /// Reads the links of every node and finds what each is wired to.
     pub(super) async fn read(world: &World) -> Result<Self, KernelError> {
         let mut topology = Self::default();
         for node in world.nodes() {
@@ -34,28 +38,39 @@ impl Topology {
     async fn find_peers(&mut self, world: &World) -> Result<(), KernelError> {
         // Per node: the number by which it knows another namespace, and whose that is.
         let mut known: HashMap<(NodeName, i32), NodeName> = HashMap::new();
-        let mut peers = HashMap::new();
-        for (name, link) in self.iter().filter(|(_, link)| link.kind == LinkKind::Veth) {
-            let Some(index) = link.peer_index else {
+        let (mut peers, mut lowers) = (HashMap::new(), HashMap::new());
+        let mut tunnels = HashMap::new();
+        for (name, link) in self.iter() {
+            let tunnel = link.kind == LinkKind::Vxlan;
+            let stands = matches!(link.kind, LinkKind::Macvlan | LinkKind::Vlan);
+            if !tunnel && !stands && link.kind != LinkKind::Veth {
                 continue;
+            }
+            let far = match link.peer_nsid {
+                None => name.clone(),
+                Some(nsid) => {
+                    let known_peer = known.get(&(name.clone(), nsid)).cloned();
+                    let far = match known_peer {
+                        Some(far) => far,
+                        None => match self.ask_for_peer(world, name, link, nsid).await? {
+                            Some(far) => far,
+                            // The other end is in a namespace that is no node of this world.
+                            None => continue,
+                        },
+                    };
+                    known.insert((name.clone(), nsid), far.clone());
+                    far
+                }
             };
-            let Some(nsid) = link.peer_nsid else {
-                peers.insert((name.clone(), link.index), (name.clone(), index));
-                continue;
-            };
-            let known_peer = known.get(&(name.clone(), nsid)).cloned();
-            let peer = match known_peer {
-                Some(peer) => peer,
-                None => match self.ask_for_peer(world, name, link, nsid).await? {
-                    Some(peer) => peer,
-                    // The other end is in a namespace that is no node of this world.
-                    None => continue,
-                },
-            };
-            known.insert((name.clone(), nsid), peer.clone());
-            peers.insert((name.clone(), link.index), (peer, index));
+            let here = (name.clone(), link.index);
+            match link.peer_index {
+                _ if tunnel => drop(tunnels.insert(here, far)),
+                Some(index) if stands => drop(lowers.insert(here, (far, index))),
+                Some(index) => drop(peers.insert(here, (far, index))),
+                None => {}
+            }
         }
-        self.peers = peers;
+        (self.peers, self.lowers, self.tunnels) = (peers, lowers, tunnels);
         Ok(())
     }
 
@@ -111,6 +126,33 @@ impl Topology {
     pub fn peer(&self, node: &NodeName, index: u32) -> Option<(&NodeName, &Link)> {
         let (node, index) = self.peers.get(&(node.clone(), index))?;
         Some((node, self.link(node, *index)?))
+    }
+
+    /// Returns the interface that a macvlan or VLAN interface stands on, where it is in this world.
+    pub fn lower(&self, node: &NodeName, index: u32) -> Option<(&NodeName, &Link)> {
+        let (node, index) = self.lowers.get(&(node.clone(), index))?;
+        Some((node, self.link(node, *index)?))
+    }
+
+    /// Returns the interfaces that stand on another.
+    pub fn uppers(&self, node: &NodeName, index: u32) -> impl Iterator<Item = &Port> {
+        let below = (node.clone(), index);
+        self.lowers
+            .iter()
+            .filter_map(move |(upper, lower)| (*lower == below).then_some(upper))
+    }
+
+    /// Returns the node in which the packets of a tunnel are sent and received, if the link is the
+    /// end of one.
+    pub fn tunnel(&self, node: &NodeName, index: u32) -> Option<&NodeName> {
+        self.tunnels.get(&(node.clone(), index))
+    }
+
+    /// Returns the ends of tunnels whose packets are sent and received in a node.
+    pub fn tunnels_in(&self, node: &NodeName) -> impl Iterator<Item = &Port> {
+        self.tunnels
+            .iter()
+            .filter_map(move |(end, of)| (of == node).then_some(end))
     }
 
     /// Goes through the ports of a bridge.

@@ -2,7 +2,10 @@
 
 use super::{Carry, Native, lacking, node};
 use crate::implement::OperationError;
-use crate::scenario::{Bridge, Delete, Down, LinkRef, Master, Move, Netns, Nomaster, Up, Veth};
+use crate::kernel::Mac;
+use crate::scenario::{
+    Delete, Down, LinkRef, Master, Move, Netns, Nomaster, Rename, SetMac, SetMtu, Up, Veth,
+};
 use crate::world::World;
 
 impl Carry for Netns {
@@ -27,15 +30,6 @@ impl Carry for Veth {
             .route()
             .add_veth(ends.0, ends.1, netns);
         added.await.map_err(|error| lacking("veth", error))
-    }
-}
-
-impl Carry for Bridge {
-    async fn carry(&self, _: &mut Native, world: &mut World) -> Result<(), OperationError> {
-        let added = node(world, &self.add.node)?
-            .route()
-            .add_bridge(self.add.ifname.as_str());
-        added.await.map_err(|error| lacking("bridge", error))
     }
 }
 
@@ -89,5 +83,29 @@ impl Carry for Delete {
     async fn carry(&self, _: &mut Native, world: &mut World) -> Result<(), OperationError> {
         let route = node(world, &self.0.node)?.route();
         Ok(route.delete_link(self.0.ifname.as_str()).await?)
+    }
+}
+
+impl Carry for Rename {
+    async fn carry(&self, _: &mut Native, world: &mut World) -> Result<(), OperationError> {
+        let route = node(world, &self.dev.node)?.route();
+        let (from, to) = (self.dev.ifname.as_str(), self.to.as_str());
+        Ok(route.rename_link(from, to).await?)
+    }
+}
+
+impl Carry for SetMtu {
+    async fn carry(&self, _: &mut Native, world: &mut World) -> Result<(), OperationError> {
+        let route = node(world, &self.dev.node)?.route();
+        let (link, mtu) = (self.dev.ifname.as_str(), self.to.value.0);
+        Ok(route.set_link_mtu(link, mtu).await?)
+    }
+}
+
+impl Carry for SetMac {
+    async fn carry(&self, _: &mut Native, world: &mut World) -> Result<(), OperationError> {
+        let route = node(world, &self.dev.node)?.route();
+        let (link, mac) = (self.dev.ifname.as_str(), Mac(self.to.value.0));
+        Ok(route.set_link_mac(link, mac).await?)
     }
 }

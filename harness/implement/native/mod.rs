@@ -1,6 +1,8 @@
 //! The reference implementation: netlink and `/proc/sys`, no external binary.
 
 mod address;
+mod bridge;
+mod device;
 mod filter;
 mod link;
 mod setting;

@@ -9,8 +9,9 @@ use rtnetlink::packet_route::link::{
 };
 use rtnetlink::packet_route::nsid::{NsidAttribute, NsidMessage};
 use rtnetlink::packet_route::{AddressFamily, RouteNetlinkMessage};
-use rtnetlink::{LinkBridge, LinkMessageBuilder, LinkUnspec, LinkVeth};
+use rtnetlink::{LinkMessageBuilder, LinkUnspec, LinkVeth};
 
+use super::device::{Particulars, PortSettings};
 use super::{RouteSocket, lost};
 use crate::kernel::{KernelError, Mac};
 
@@ -39,6 +40,10 @@ pub struct Link {
     pub master: Option<u32>,
     /// The state of the bridge port.
     pub port_state: Option<PortState>,
+    /// The options of the bridge port; all unknown where it is none.
+    pub port: PortSettings,
+    /// What is particular to the kind.
+    pub particulars: Particulars,
     /// The index of the other end (veth) or of the interface below, in its own namespace.
     pub peer_index: Option<u32>,
     /// The number by which this namespace knows that of the other end; none if it is the same.
@@ -54,6 +59,12 @@ pub enum LinkKind {
     Veth,
     /// A bridge.
     Bridge,
+    /// One more station on the interface below.
+    Macvlan,
+    /// A VLAN of the interface below.
+    Vlan,
+    /// The end of a VXLAN tunnel.
+    Vxlan,
     /// Any other, by the kernel's name; empty for a plain device.
     Other(String),
 }
@@ -78,7 +89,9 @@ pub enum PortState {
     Disabled,
     /// Passes frames.
     Forwarding,
-    /// Listening, learning or blocking.
+    /// Keeps out of a loop, as the spanning tree protocol has it.
+    Blocking,
+    /// Listening or learning: on the way to one of the others.
     Other,
 }
 
@@ -89,6 +102,9 @@ impl LinkKind {
             Self::Loopback => "loopback",
             Self::Veth => "veth",
             Self::Bridge => "bridge",
+            Self::Macvlan => "macvlan",
+            Self::Vlan => "vlan",
+            Self::Vxlan => "vxlan",
             Self::Other(name) if name.is_empty() => "device",
             Self::Other(name) => name,
         }
@@ -110,6 +126,8 @@ impl Link {
             mac: None,
             master: None,
             port_state: None,
+            port: PortSettings::default(),
+            particulars: Particulars::None,
             peer_index: None,
             peer_nsid: None,
         };
@@ -144,13 +162,19 @@ impl Link {
             match info {
                 LinkInfo::Kind(InfoKind::Veth) => self.kind = LinkKind::Veth,
                 LinkInfo::Kind(InfoKind::Bridge) => self.kind = LinkKind::Bridge,
+                LinkInfo::Kind(InfoKind::MacVlan) => self.kind = LinkKind::Macvlan,
+                LinkInfo::Kind(InfoKind::Vlan) => self.kind = LinkKind::Vlan,
+                LinkInfo::Kind(InfoKind::Vxlan) => self.kind = LinkKind::Vxlan,
                 LinkInfo::Kind(kind) => self.kind = LinkKind::Other(kind.to_string()),
+                LinkInfo::Data(data) => self.particulars = Particulars::read(&data),
                 LinkInfo::PortData(InfoPortData::BridgePort(attributes)) => {
                     for attribute in attributes {
+                        self.port.read(&attribute);
                         if let InfoBridgePort::State(state) = attribute {
                             self.port_state = Some(match state {
                                 BridgePortState::Forwarding => PortState::Forwarding,
                                 BridgePortState::Disabled => PortState::Disabled,
+                                BridgePortState::Blocking => PortState::Blocking,
                                 _ => PortState::Other,
                             });
                         }
@@ -164,7 +188,7 @@ impl Link {
 
 /// Begins a message about an interface that is named, not numbered: the kernel looks it up itself
 /// and answers `ENODEV` where there is none.
-fn named(name: &str) -> LinkMessageBuilder<LinkUnspec> {
+pub(super) fn named(name: &str) -> LinkMessageBuilder<LinkUnspec> {
     LinkUnspec::new_with_name(name)
 }
 
@@ -231,22 +255,6 @@ impl RouteSocket {
             .address(mac.0.to_vec())
             .set_info_data(InfoData::Veth(InfoVeth::Peer(far.build())))
             .build();
-        self.change(
-            RouteNetlinkMessage::NewLink(message),
-            NLM_F_CREATE | NLM_F_EXCL,
-        )
-        .await
-    }
-
-    /// Makes a bridge. It gets no address of ours: a bridge takes that of a port, as the kernel
-    /// does for everyone.
-    ///
-    /// # Errors
-    ///
-    /// `EEXIST` if the name is taken, `EOPNOTSUPP` if the kernel has no bridge.
-    pub async fn add_bridge(&self, name: &str) -> Result<(), KernelError> {
-        // `LinkBridge::new` would set it up as well, which `ip link add` does not.
-        let message = LinkMessageBuilder::<LinkBridge>::new(name).build();
         self.change(
             RouteNetlinkMessage::NewLink(message),
             NLM_F_CREATE | NLM_F_EXCL,

@@ -1,6 +1,7 @@
 //! Route netlink: links, addresses, routes and neighbours of one network namespace.
 
 mod address;
+mod device;
 mod feature;
 mod link;
 mod monitor;
@@ -16,6 +17,7 @@ use rtnetlink::packet_core::{
 use rtnetlink::packet_route::RouteNetlinkMessage;
 
 pub use address::Address;
+pub use device::{BridgeSettings, NewLink, Particulars, PortSettings, VxlanSettings};
 pub use link::{Link, LinkKind, OperState, PortState};
 pub use monitor::{Change, Monitor};
 pub use neighbour::{Neighbour, NeighbourState, NeighbourTable};

@@ -4,10 +4,17 @@ use std::fmt::Write as _;
 
 use super::{Facts, NodeFacts, owner_of};
 use crate::kernel::route::{
-    Address, Link, LinkKind, Neighbour, Route, RouteKind, RouteProtocol, RouteScope,
+    Address, Link, LinkKind, Neighbour, Particulars, PortSettings, Route, RouteKind, RouteProtocol,
+    RouteScope,
 };
 use crate::scenario::{FactKind, NodeName};
 use crate::world::Topology;
+
+/// Seconds that a bridge keeps an address, if nobody says otherwise (`BR_DEFAULT_AGEING_TIME`).
+const BRIDGE_AGEING: u32 = 300;
+
+/// Seconds that a port listens, and learns, if nobody says otherwise (`br_dev_setup`).
+const FORWARD_DELAY: u32 = 15;
 
 /// Writes the facts of one kind, node by node, in the words of `ip`.
 ///
@@ -92,7 +99,69 @@ fn link_line(link: &Link, node: &NodeName, topology: &Topology) -> String {
             None => line.push_str(" peer elsewhere"),
         }
     }
-    line
+    if matches!(link.kind, LinkKind::Macvlan | LinkKind::Vlan) {
+        match topology.lower(node, link.index) {
+            Some((lower_node, lower)) => {
+                let _ = write!(line, " link {lower_node}/{}", lower.name);
+            }
+            None => line.push_str(" link elsewhere"),
+        }
+    }
+    line + &particulars(&link.particulars) + &port(&link.port)
+}
+
+/// What is particular to the kind; of a bridge, only what is not the kernel's default.
+fn particulars(of: &Particulars) -> String {
+    match of {
+        Particulars::None => String::new(),
+        Particulars::Bridge(bridge) => {
+            let mut words = String::new();
+            if bridge.stp == Some(true) {
+                words.push_str(" stp");
+            }
+            if let Some(seconds) = bridge.ageing.filter(|it| *it != BRIDGE_AGEING) {
+                let _ = write!(words, " ageing {seconds}");
+            }
+            if let Some(seconds) = bridge.forward_delay.filter(|it| *it != FORWARD_DELAY) {
+                let _ = write!(words, " forward-delay {seconds}");
+            }
+            if bridge.vlan_filtering == Some(true) {
+                words.push_str(" vlan-filtering");
+            }
+            if bridge.multicast_snooping == Some(false) {
+                words.push_str(" no multicast-snooping");
+            }
+            words
+        }
+        Particulars::Macvlan(mode) => format!(" mode {mode}"),
+        Particulars::Vlan(id) => format!(" id {id}"),
+        Particulars::Vxlan(vxlan) => {
+            let mut words = format!(" id {}", vxlan.id);
+            if let Some(remote) = vxlan.remote {
+                let _ = write!(words, " remote {remote}");
+            }
+            if let Some(local) = vxlan.local {
+                let _ = write!(words, " local {local}");
+            }
+            if let Some(port) = vxlan.port {
+                let _ = write!(words, " dstport {port}");
+            }
+            words
+        }
+    }
+}
+
+/// The options of a bridge port that are not the kernel's default.
+fn port(port: &PortSettings) -> String {
+    [
+        (port.isolated == Some(true), " isolated"),
+        (port.learning == Some(false), " no learning"),
+        (port.flood == Some(false), " no flood"),
+        (port.hairpin == Some(true), " hairpin"),
+    ]
+    .into_iter()
+    .filter_map(|(differs, words)| differs.then_some(words))
+    .collect()
 }
 
 fn address_line(address: &Address, link: &str) -> String {

@@ -3,7 +3,7 @@
 
 use std::borrow::Cow;
 
-use crate::scenario::name::NodeName;
+use crate::scenario::name::{IfName, NodeName};
 use crate::scenario::value::Span;
 
 /// The node that commands run in when they name no namespace.
@@ -56,6 +56,67 @@ pub(super) fn placed(node: &NodeName) -> String {
     }
 }
 
+/// The words of its own that `ip link` looks for where a name may stand (iproute2, ip/iplink.c). It
+/// takes each of them in short, too: an interface called `a` is to it `address`.
+const IP_LINK_WORDS: &[&str] = &[
+    "up",
+    "down",
+    "name",
+    "index",
+    "link",
+    "address",
+    "broadcast",
+    "txqueuelen",
+    "txqlen",
+    "qlen",
+    "mtu",
+    "xdp",
+    "xdpgeneric",
+    "xdpdrv",
+    "xdpoffload",
+    "netns",
+    "multicast",
+    "allmulticast",
+    "promisc",
+    "trailers",
+    "arp",
+    "carrier",
+    "vf",
+    "master",
+    "vrf",
+    "nomaster",
+    "dynamic",
+    "type",
+    "alias",
+    "dev",
+    "group",
+    "mode",
+    "state",
+    "numtxqueues",
+    "numrxqueues",
+    "addrgenmode",
+    "link-netns",
+    "link-netnsid",
+    "protodown",
+    "protodown_reason",
+    "gso_max_size",
+    "gso_max_segs",
+    "parentdev",
+    "help",
+];
+
+/// Writes the name of an interface behind `ip link add`, `set` or `delete`, with `introduction`
+/// (`dev`, `name`) in front of it where `ip` would not take it for a name.
+pub(super) fn link(introduction: &str, name: &IfName) -> String {
+    let text = name.as_str();
+    let name = word(text);
+    if IP_LINK_WORDS.iter().any(|word| word.starts_with(text)) {
+        format!("{introduction} {name}")
+    } else {
+        name.into_owned()
+    }
+}
+
 /// Writes a text as one word of a shell command. The kernel allows nearly anything in the name of an
 /// interface, `$(reboot)` too.
 pub(in crate::scenario) fn word(text: &str) -> Cow<'_, str> {
@@ -82,5 +143,17 @@ mod tests {
     #[case::nothing("", "''")]
     fn a_word_is_one_word_to_a_shell(#[case] text: &str, #[case] written: &str) {
         assert_eq!(word(text), written);
+    }
+
+    #[rstest]
+    #[case::a_name("eth0", "eth0")]
+    #[case::a_word_of_its_own("down", "dev down")]
+    #[case::in_short("a", "dev a")]
+    #[case::longer("downlink", "downlink")]
+    fn a_name_is_introduced_where_ip_would_take_it_for_a_word(
+        #[case] name: &str,
+        #[case] written: &str,
+    ) {
+        assert_eq!(link("dev", &name.parse().unwrap()), written);
     }
 }

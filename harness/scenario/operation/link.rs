@@ -3,7 +3,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::arguments::{Arguments, HOST, Mention, ip, placed, word};
+use super::arguments::{Arguments, HOST, Mention, ip, link, placed, word};
+use crate::scenario::hardware::{MacAddress, Mtu};
 use crate::scenario::name::{IfName, LinkRef, NodeName};
 use crate::scenario::value::Located;
 
@@ -27,14 +28,6 @@ pub struct Veth {
     pub peer: Located<LinkRef>,
 }
 
-/// `ip link add NAME type bridge`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Bridge {
-    /// The bridge.
-    pub add: Located<LinkRef>,
-}
-
 /// `ip link set NAME netns NODE`: the interface loses its addresses and comes out down.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -53,6 +46,36 @@ pub struct Master {
     pub dev: Located<LinkRef>,
     /// The bridge, in the same node.
     pub to: Located<IfName>,
+}
+
+/// `ip link set NAME name NEW`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Rename {
+    /// The interface, as it is called now.
+    pub dev: Located<LinkRef>,
+    /// Its new name.
+    pub to: Located<IfName>,
+}
+
+/// `ip link set NAME mtu BYTES`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SetMtu {
+    /// The interface.
+    pub dev: Located<LinkRef>,
+    /// The largest packet in bytes.
+    pub to: Located<Mtu>,
+}
+
+/// `ip link set NAME address MAC`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SetMac {
+    /// The interface.
+    pub dev: Located<LinkRef>,
+    /// The hardware address.
+    pub to: Located<MacAddress>,
 }
 
 /// `ip link set NAME up`.
@@ -103,30 +126,16 @@ impl Arguments for Veth {
             let ip = ip(&add.node);
             return format!(
                 "{ip} link add {} type veth peer name {}",
-                word(add.ifname.as_str()),
+                link("name", &add.ifname),
                 word(peer.ifname.as_str())
             );
         }
         format!(
             "ip link add {}{} type veth peer name {}{}",
-            word(add.ifname.as_str()),
+            link("name", &add.ifname),
             placed(&add.node),
             word(peer.ifname.as_str()),
             placed(&peer.node)
-        )
-    }
-}
-
-impl Arguments for Bridge {
-    fn mentions<'a>(&'a self, visit: &mut dyn FnMut(Mention<'a>)) {
-        visit(Mention::Uses(&self.add.value.node, self.add.span));
-    }
-
-    fn command(&self) -> String {
-        format!(
-            "{} link add {} type bridge",
-            ip(&self.add.node),
-            word(self.add.ifname.as_str())
         )
     }
 }
@@ -147,7 +156,7 @@ impl Arguments for Move {
         format!(
             "{} link set {} netns {to}",
             ip(&self.dev.node),
-            word(self.dev.ifname.as_str())
+            link("dev", &self.dev.ifname)
         )
     }
 }
@@ -161,11 +170,33 @@ impl Arguments for Master {
         format!(
             "{} link set {} master {}",
             ip(&self.dev.node),
-            word(self.dev.ifname.as_str()),
+            link("dev", &self.dev.ifname),
             word(self.to.as_str())
         )
     }
 }
+
+/// Implements [`Arguments`] for the verbs that set one value of an interface.
+macro_rules! sets {
+    ($($type:ident => $word:literal),+ $(,)?) => { $(
+        impl Arguments for $type {
+            fn mentions<'a>(&'a self, visit: &mut dyn FnMut(Mention<'a>)) {
+                visit(Mention::Uses(&self.dev.value.node, self.dev.span));
+            }
+
+            fn command(&self) -> String {
+                format!(
+                    concat!("{} link set {} ", $word, " {}"),
+                    ip(&self.dev.node),
+                    link("dev", &self.dev.ifname),
+                    word(&self.to.to_string())
+                )
+            }
+        }
+    )+ };
+}
+
+sets!(Rename => "name", SetMtu => "mtu", SetMac => "address");
 
 /// Implements [`Arguments`] for the verbs whose only argument is an interface.
 macro_rules! on_link {
@@ -176,7 +207,7 @@ macro_rules! on_link {
             }
 
             fn command(&self) -> String {
-                format!(concat!("{} link ", $words), ip(&self.0.node), word(self.0.ifname.as_str()))
+                format!(concat!("{} link ", $words), ip(&self.0.node), link("dev", &self.0.ifname))
             }
         }
     )+ };

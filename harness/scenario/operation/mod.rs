@@ -7,6 +7,8 @@
 
 mod address;
 mod arguments;
+mod bridge;
+mod device;
 mod filter;
 mod link;
 mod listen;
@@ -21,11 +23,13 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 pub use address::{Address, Refusal, Route};
 pub(super) use arguments::word;
 pub use arguments::{Arguments, HOST, Mention};
+pub use bridge::{Bridge, BridgeOptions, BridgePort, BridgeSet};
+pub use device::{Dummy, Ifb, Macvlan, MacvlanMode, Vlan, Vxlan};
 pub use filter::{
     Chain, Conditions, ConnectionState, Dnat, EntryChain, Filter, FilterChain, Masquerade, Notrack,
     Policy, PolicyTarget, Protocol, Rule, Snat, Target,
 };
-pub use link::{Bridge, Delete, Down, Master, Move, Netns, Nomaster, Up, Veth};
+pub use link::{Delete, Down, Master, Move, Netns, Nomaster, Rename, SetMac, SetMtu, Up, Veth};
 pub use listen::Listen;
 pub use setting::{Sysctl, SysctlKey, SysctlValue};
 
@@ -41,6 +45,16 @@ macro_rules! verb_table {
             "veth" => Veth,
             /// Makes a bridge: `ip link add … type bridge`.
             "bridge" => Bridge,
+            /// Makes an interface that goes nowhere: `ip link add … type dummy`.
+            "dummy" => Dummy,
+            /// Makes an interface that a queue can be put on: `ip link add … type ifb`.
+            "ifb" => Ifb,
+            /// Makes one more station on an interface: `ip link add … type macvlan`.
+            "macvlan" => Macvlan,
+            /// Makes the interface of a VLAN: `ip link add … type vlan`.
+            "vlan" => Vlan,
+            /// Makes the end of a tunnel for frames: `ip link add … type vxlan`.
+            "vxlan" => Vxlan,
             /// Sets an interface up.
             "up" => Up,
             /// Sets an interface down.
@@ -51,6 +65,16 @@ macro_rules! verb_table {
             "master" => Master,
             /// Releases a port from its bridge.
             "nomaster" => Nomaster,
+            /// Changes options of a bridge.
+            "bridge-set" => BridgeSet,
+            /// Changes options of a port of a bridge.
+            "bridge-port" => BridgePort,
+            /// Gives an interface another name.
+            "rename" => Rename,
+            /// Sets the largest packet of an interface.
+            "mtu" => SetMtu,
+            /// Sets the hardware address of an interface.
+            "mac" => SetMac,
             /// Deletes an interface.
             "delete" => Delete,
             /// Adds or deletes an address.

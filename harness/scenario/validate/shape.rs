@@ -7,7 +7,7 @@ use crate::scenario::diagnostic::Diagnostic;
 use crate::scenario::expectation::{Exchange, Expectation, ExpectedFate, Probe};
 use crate::scenario::model::{Scenario, Step};
 use crate::scenario::net::{Broadcast, Destination};
-use crate::scenario::operation::{Address, Item, Listen, Operation, Route, Veth};
+use crate::scenario::operation::{Address, Item, Listen, Operation, Route, Veth, Vxlan};
 use crate::scenario::value::{Located, Span};
 
 /// The most operations that a scenario may have.
@@ -165,6 +165,13 @@ impl Shape {
             Operation::Address(address) => self.address(address, item.span),
             Operation::Route(route) => self.route(route, item.span),
             Operation::Listen(listen) => self.listen(listen, item.span),
+            Operation::Vxlan(vxlan) => self.vxlan(vxlan),
+            Operation::BridgeSet(set) if set.options().is_empty() => {
+                self.nothing_to_set("bridge-set", "ageing: 0", item.span);
+            }
+            Operation::BridgePort(port) if port.options().next().is_none() => {
+                self.nothing_to_set("bridge-port", "isolated: true", item.span);
+            }
             operation => super::rule::check(self, operation),
         }
     }
@@ -177,6 +184,30 @@ impl Shape {
                 .also(veth.add.span, "one end")
                 .help("give one end another name, or put it into another node");
             self.problems.push(problem);
+        }
+    }
+
+    fn nothing_to_set(&mut self, verb: &str, example: &str, span: Span) {
+        let message = format!("`{verb}` sets nothing");
+        let help = format!("name an option, for example `{example}`");
+        self.push("nothing-to-set", span, &message, "only a `dev`", &help);
+    }
+
+    fn vxlan(&mut self, vxlan: &Vxlan) {
+        for address in vxlan.local.iter().chain([&vxlan.remote]) {
+            self.ipv4(address.value, address.span);
+            if address.is_multicast() {
+                self.push(
+                    "bad-address",
+                    address.span,
+                    &format!("`{address}` is a group, not one address"),
+                    "multicast",
+                    "write the address of one end of the tunnel",
+                );
+            }
+        }
+        if let Some(port) = &vxlan.dstport {
+            self.port(port.value, port.span);
         }
     }
 

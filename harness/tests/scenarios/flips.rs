@@ -67,6 +67,9 @@ fn expectations(scenario: &NamedScenario) -> Result<(), Failed> {
             .arg("--snapshots")
             .arg(&snapshots),
     )?;
+    if let Some((feature, reason)) = support::lacking(&ran.events) {
+        return support::unsupported(&feature, &reason);
+    }
     if ran.code != Some(1) {
         return Err(format!("exit code {:?} in place of 1\n{}", ran.code, ran.stderr).into());
     }

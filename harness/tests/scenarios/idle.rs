@@ -12,15 +12,20 @@ use netproof::run::{Event, Instead, NamedScenario, Runner, Trial};
 use netproof::scenario::{Item, parse};
 use netproof::world::Tier;
 
+use crate::support;
+
 pub(crate) fn trials(scenarios: &[NamedScenario]) -> Vec<Case> {
     let of_scenario = |scenario: NamedScenario| {
         Case::test(format!("idle/{}", scenario.name), move || {
             let wrong = complaints(&scenario)?;
             if wrong.is_empty() {
-                Ok(())
-            } else {
-                Err(wrong.join("\n").into())
+                return Ok(());
             }
+            let untouched = support::run(support::netproof_run().arg(&scenario.name))?;
+            if let Some((feature, reason)) = support::lacking(&untouched.events) {
+                return support::unsupported(&feature, &reason);
+            }
+            Err(wrong.join("\n").into())
         })
     };
     let itself = Case::test("idle/an-idle-line-is-found", an_idle_line_is_found);

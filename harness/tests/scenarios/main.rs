@@ -76,9 +76,17 @@ fn main() -> ExitCode {
 /// Runs one scenario and compares its facts with the recorded snapshots, by insta.
 fn run(scenario: &NamedScenario) -> Result<(), Failed> {
     let (mut report, mut text) = (Human::new(), String::new());
-    let mut tell = |event: &Event| text += &report.take(event);
+    let mut events = Vec::new();
+    let mut tell = |event: &Event| {
+        text += &report.take(event);
+        events.push(event.clone());
+    };
     let outcome = Runner::new(Tier::User, false).run(scenario, &mut tell);
     tell(&outcome.event());
+    if outcome.verdict == netproof::judge::Verdict::Unsupported {
+        let (feature, reason) = support::lacking(&events).ok_or("nothing says what is lacking")?;
+        return support::unsupported(&feature, &reason);
+    }
     if outcome.verdict != netproof::judge::Verdict::Pass {
         return Err(Failed::from(support::plain(&text)));
     }

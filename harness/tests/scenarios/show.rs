@@ -30,7 +30,8 @@ pub(crate) fn trials(scenarios: &[NamedScenario]) -> Vec<Trial> {
         .copied()
         .filter(|tool| !is_there(tool))
         .collect();
-    let ignored = !missing.is_empty() && !are_required();
+    let ignored =
+        !missing.is_empty() && missing.iter().all(|tool| !support::required().holds(tool));
     if ignored {
         eprintln!("show/: ignored, for there is no {}", missing.join(", no "));
     }
@@ -62,16 +63,8 @@ fn is_there(tool: &str) -> bool {
         .any(|folder| Path::new(folder).join(tool).exists())
 }
 
-#[expect(
-    clippy::disallowed_methods,
-    reason = "whether a tool may be missing is the caller's choice"
-)]
-fn are_required() -> bool {
-    std::env::var("NETPROOF_REQUIRE")
-        .is_ok_and(|required| required.split([',', ' ']).any(|tool| tool == "ip"))
-}
-
-/// Runs the whole script as its first lines say.
+/// Runs the whole script as its first lines say. Where the kernel lacks what a scenario needs, so does
+/// the script.
 fn is_runnable(scenario: &NamedScenario) -> Result<(), Failed> {
     let script = parse(&scenario.file, &scenario.text)?.script();
     let folder = tempfile::tempdir()?;
@@ -88,6 +81,10 @@ fn is_runnable(scenario: &NamedScenario) -> Result<(), Failed> {
     if output.status.success() {
         Ok(())
     } else {
+        let native = support::run(support::netproof_run().arg(&scenario.name))?;
+        if let Some((feature, reason)) = support::lacking(&native.events) {
+            return support::unsupported(&feature, &reason);
+        }
         let said = String::from_utf8_lossy(&output.stderr);
         Err(format!("{}\n{said}", output.status).into())
     }
@@ -114,6 +111,9 @@ fn same_facts(scenario: &NamedScenario) -> Result<(), Failed> {
     );
     if ran.code == Some(0) && by_shell {
         return Ok(());
+    }
+    if let Some((feature, reason)) = support::lacking(&ran.events) {
+        return support::unsupported(&feature, &reason);
     }
     let (mut report, mut text) = (netproof::report::Human::new(), String::new());
     for event in &ran.events {

@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 use std::{fs, io};
 
 use libtest_mimic::Failed;
-use netproof::run::{Event, NamedScenario};
+use netproof::run::{Event, NamedScenario, Required};
 
 /// The root of the package.
 pub(crate) fn root() -> &'static Path {
@@ -75,6 +75,37 @@ pub(crate) fn run(command: &mut Command) -> Result<Ran, Failed> {
         code: output.status.code(),
         events,
         stderr,
+    })
+}
+
+/// Returns what this machine must have: `NETPROOF_REQUIRE=vlan,ip`, or `all`.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "what the machine must have is said where the machine is chosen"
+)]
+pub(crate) fn required() -> Required {
+    Required::parse(&std::env::var(Required::VARIABLE).unwrap_or_default())
+}
+
+/// Passes a case whose scenario this kernel has no means for, and says so; fails it where the
+/// environment requires the feature.
+pub(crate) fn unsupported(feature: &str, reason: &str) -> Result<(), Failed> {
+    if required().holds(feature) {
+        return Err(format!("NETPROOF_REQUIRE asks for {feature}: {reason}").into());
+    }
+    println!("unsupported: {reason}");
+    Ok(())
+}
+
+/// Returns the feature that a scenario lacks, and the reason, where that ended it.
+pub(crate) fn lacking(events: &[Event]) -> Option<(String, String)> {
+    events.iter().find_map(|event| match event {
+        Event::Operation {
+            lacks: Some(feature),
+            reason,
+            ..
+        } => Some((feature.clone(), reason.clone().unwrap_or_default())),
+        _ => None,
     })
 }
 

@@ -1,0 +1,82 @@
+//! `ip link … type bridge` and `bridge link set`.
+
+use nix::errno::Errno;
+
+use super::{Carry, Native, lacking, node};
+use crate::implement::OperationError;
+use crate::kernel::KernelError;
+use crate::kernel::route::{BridgeSettings, NewLink, Particulars, PortSettings};
+use crate::scenario::{Bridge, BridgeOptions, BridgePort, BridgeSet, LinkRef};
+use crate::world::World;
+
+fn settings(options: BridgeOptions) -> BridgeSettings {
+    BridgeSettings {
+        stp: options.stp,
+        ageing: options.ageing,
+        forward_delay: options.forward_delay,
+        vlan_filtering: options.vlan_filtering,
+        multicast_snooping: options.multicast_snooping,
+    }
+}
+
+/// A kernel that was built without an option takes it and does nothing, so what it has kept is read.
+fn kept(not_kept: Option<&'static str>) -> Result<(), OperationError> {
+    match not_kept {
+        None => Ok(()),
+        Some(feature) => Err(OperationError::Unsupported {
+            feature,
+            reason: KernelError {
+                errno: Errno::EOPNOTSUPP,
+                sentence: Some("the kernel takes the option and does not keep it".to_owned()),
+            },
+        }),
+    }
+}
+
+async fn check(world: &World, bridge: &LinkRef, to: BridgeSettings) -> Result<(), OperationError> {
+    let route = node(world, &bridge.node)?.route();
+    let link = route.link(bridge.ifname.as_str()).await?;
+    let is = match link.particulars {
+        Particulars::Bridge(is) => is,
+        _ => BridgeSettings::default(),
+    };
+    kept(to.not_kept(&is))
+}
+
+impl Carry for Bridge {
+    async fn carry(&self, _: &mut Native, world: &mut World) -> Result<(), OperationError> {
+        let to = settings(self.options());
+        // It gets no address of ours: a bridge takes that of a port, as the kernel does for
+        // everyone.
+        let route = node(world, &self.add.node)?.route();
+        let added = route.add_link(self.add.ifname.as_str(), None, NewLink::Bridge(to));
+        added.await.map_err(|error| lacking("bridge", error))?;
+        check(world, &self.add, to).await
+    }
+}
+
+impl Carry for BridgeSet {
+    async fn carry(&self, _: &mut Native, world: &mut World) -> Result<(), OperationError> {
+        let to = settings(self.options());
+        let route = node(world, &self.dev.node)?.route();
+        route.set_bridge(self.dev.ifname.as_str(), to).await?;
+        check(world, &self.dev, to).await
+    }
+}
+
+impl Carry for BridgePort {
+    async fn carry(&self, _: &mut Native, world: &mut World) -> Result<(), OperationError> {
+        let to = PortSettings {
+            isolated: self.isolated.as_ref().map(|it| it.value.0),
+            learning: self.learning.as_ref().map(|it| it.value.0),
+            flood: self.flood.as_ref().map(|it| it.value.0),
+            hairpin: self.hairpin.as_ref().map(|it| it.value.0),
+        };
+        let (route, name) = (
+            node(world, &self.dev.node)?.route(),
+            self.dev.ifname.as_str(),
+        );
+        route.set_bridge_port(name, to).await?;
+        kept(to.not_kept(&route.link(name).await?.port))
+    }
+}

@@ -1,0 +1,151 @@
+//! Values of links as `ip link` takes them: hardware addresses, numbers, and what is on or off.
+
+use std::fmt;
+use std::str::FromStr;
+
+use super::name::as_text;
+use super::value::ValueError;
+
+/// A hardware address, written as six bytes in hexadecimal.
+///
+/// ```
+/// use netproof::scenario::MacAddress;
+/// assert_eq!("02:00:00:00:00:0A".parse::<MacAddress>()?.to_string(), "02:00:00:00:00:0a");
+/// assert!("02:00:00:00:00".parse::<MacAddress>().is_err());
+/// # Ok::<(), netproof::scenario::ValueError>(())
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct MacAddress(pub [u8; 6]);
+
+/// What is on or off, written `true` or `false`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Switch(pub bool);
+
+impl FromStr for MacAddress {
+    type Err = ValueError;
+
+    fn from_str(text: &str) -> Result<Self, ValueError> {
+        let byte = |part: &str| {
+            let hex = part.len() == 2 && part.bytes().all(|b| b.is_ascii_hexdigit());
+            u8::from_str_radix(part, 16).ok().filter(|_| hex)
+        };
+        let bytes: Option<Vec<u8>> = text.split(':').map(byte).collect();
+        bytes
+            .and_then(|bytes| bytes.try_into().ok())
+            .map(Self)
+            .ok_or_else(|| {
+                ValueError::new(
+                    "bad-mac",
+                    format!("`{text}` is not a MAC address"),
+                    "write six bytes in hexadecimal, for example `02:00:00:00:00:01`",
+                )
+            })
+    }
+}
+
+impl fmt::Display for MacAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let [a, b, c, d, e, g] = self.0;
+        write!(f, "{a:02x}:{b:02x}:{c:02x}:{d:02x}:{e:02x}:{g:02x}")
+    }
+}
+
+impl FromStr for Switch {
+    type Err = ValueError;
+
+    fn from_str(text: &str) -> Result<Self, ValueError> {
+        match text {
+            "true" => Ok(Self(true)),
+            "false" => Ok(Self(false)),
+            _ => Err(ValueError::new(
+                "unknown-word",
+                format!("`{text}` is neither `true` nor `false`"),
+                "write `true` or `false`",
+            )),
+        }
+    }
+}
+
+impl fmt::Display for Switch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// Makes types for whole numbers that have an upper bound.
+macro_rules! numbers {
+    ($($(#[$doc:meta])* $name:ident($number:ty) to $max:literal, $what:literal;)+) => { $(
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name(pub $number);
+
+        impl $name {
+            /// The highest that can be written.
+            pub const MAX: $number = $max;
+        }
+
+        impl FromStr for $name {
+            type Err = ValueError;
+
+            fn from_str(text: &str) -> Result<Self, ValueError> {
+                let digits = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+                let number = text.parse().ok().filter(|number| digits && *number <= Self::MAX);
+                number.map(Self).ok_or_else(|| {
+                    ValueError::new(
+                        "bad-number",
+                        format!("`{text}` is not {}", $what),
+                        format!("{} is a number from 0 to {}", $what, Self::MAX),
+                    )
+                })
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.0.fmt(f)
+            }
+        }
+
+        as_text!($name);
+    )+ };
+}
+
+numbers! {
+    /// The largest packet of a link in bytes; what the kind takes is for the kernel to say.
+    Mtu(u32) to 65_535, "an MTU";
+    /// A time in seconds.
+    Seconds(u32) to 1_000_000, "a time in seconds";
+    /// The number of a VLAN, IEEE 802.1Q section 9.6; the highest is reserved.
+    VlanId(u16) to 4094, "a VLAN id";
+    /// The number of a VXLAN segment, 24 bits, RFC 7348.
+    VxlanId(u32) to 16_777_215, "a VXLAN id";
+}
+
+as_text!(MacAddress, Switch);
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    #[rstest]
+    #[case::plain("02:00:00:00:00:01", true)]
+    #[case::short("02:00:00:00:01", false)]
+    #[case::long("02:00:00:00:00:00:01", false)]
+    #[case::one_digit("2:0:0:0:0:1", false)]
+    #[case::sign("+2:00:00:00:00:01", false)]
+    #[case::dashes("02-00-00-00-00-01", false)]
+    fn a_mac_address_has_six_bytes(#[case] text: &str, #[case] valid: bool) {
+        assert_eq!(text.parse::<MacAddress>().is_ok(), valid);
+    }
+
+    #[rstest]
+    #[case("4094", true)]
+    #[case("4095", false)]
+    #[case("+1", false)]
+    #[case("", false)]
+    fn a_vlan_id_has_twelve_bits(#[case] text: &str, #[case] valid: bool) {
+        assert_eq!(text.parse::<VlanId>().is_ok(), valid);
+    }
+}
