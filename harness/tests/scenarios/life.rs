@@ -23,7 +23,7 @@ const MOMENTS: u32 = 12;
 
 /// How long a killed run may take to be gone. The kernel needs milliseconds; the rest is for a
 /// machine that has more to do.
-const GONE_DEADLINE: Duration = Duration::from_secs(30);
+const GONE_DEADLINE: Duration = Duration::from_secs(15);
 
 /// Whom a run loses.
 #[derive(Debug, Clone, Copy)]
@@ -92,6 +92,9 @@ fn nothing_is_left(victim: Victim) -> Result<(), Failed> {
         // From before the first process of a world to well into the scenarios; a prime keeps the
         // moments from falling into step with what happens.
         pass(Duration::from_micros(u64::from(moment) * 104_729 % 300_000))?;
+        if moment % 2 == 0 && !matches!(victim, Victim::Runner) {
+            halt_a_runner(&run, &program)?;
+        }
         if strike(victim, &run, &program)? {
             hit += 1;
         }
@@ -118,6 +121,21 @@ fn start(program: &Path) -> Result<Child, Failed> {
         .stderr(Stdio::null())
         .process_group(0)
         .spawn()?)
+}
+
+/// Stops a runner in its tracks: it would end by itself soon, and then nobody could tell whether its
+/// watchers did their work.
+fn halt_a_runner(run: &Child, program: &Path) -> Result<(), Failed> {
+    let starter = Pid::from_raw(i32::try_from(run.id())?);
+    let deadline = Instant::now() + GONE_DEADLINE;
+    while Instant::now() < deadline {
+        let runner = descendant(starter, 3, program);
+        if runner.is_some_and(|pid| kill(pid, Signal::SIGSTOP).is_ok()) {
+            return Ok(());
+        }
+        pass(Duration::from_micros(100))?;
+    }
+    Err("there was no runner to be stopped".into())
 }
 
 /// Kills whom it is about; tells whether there was one.
