@@ -3,6 +3,7 @@
 //! Invariant: no other module names a netlink type. What comes out of here is netproof's own.
 
 pub mod backlog;
+pub mod counters;
 mod error;
 mod mac;
 mod nft;

@@ -3,6 +3,7 @@
 mod address;
 mod device;
 mod feature;
+mod fib;
 mod link;
 mod monitor;
 mod neighbour;
@@ -18,6 +19,7 @@ use rtnetlink::packet_route::RouteNetlinkMessage;
 
 pub use address::Address;
 pub use device::{BridgeSettings, NewLink, Particulars, PortSettings, VxlanSettings};
+pub use fib::{Fib, FibAction, FibHop, FibKind, FibRoute, FibRule, Found, Refusal};
 pub use link::{Link, LinkKind, OperState, PortState};
 pub use monitor::{Change, Monitor};
 pub use neighbour::{Neighbour, NeighbourState, NeighbourTable};

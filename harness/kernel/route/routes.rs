@@ -261,6 +261,11 @@ fn wire_kind(kind: RouteKind) -> RouteType {
 }
 
 fn in_main_table(message: &RouteMessage) -> bool {
+    table_of(message) == u32::from(RouteHeader::RT_TABLE_MAIN)
+}
+
+/// Returns the number of the table that a route is in.
+pub(super) fn table_of(message: &RouteMessage) -> u32 {
     let table = message
         .attributes
         .iter()
@@ -268,10 +273,10 @@ fn in_main_table(message: &RouteMessage) -> bool {
             RouteAttribute::Table(table) => Some(*table),
             _ => None,
         });
-    table.unwrap_or(u32::from(message.header.table)) == u32::from(RouteHeader::RT_TABLE_MAIN)
+    table.unwrap_or(u32::from(message.header.table))
 }
 
-fn ip_of(address: &RouteAddress) -> Option<IpAddr> {
+pub(super) fn ip_of(address: &RouteAddress) -> Option<IpAddr> {
     match address {
         RouteAddress::Inet(ip) => Some((*ip).into()),
         RouteAddress::Inet6(ip) => Some((*ip).into()),
