@@ -13,4 +13,7 @@ pub mod wait;
 
 pub use error::KernelError;
 pub use mac::Mac;
-pub use nft::{Action, CtState, Match, NftHook, NftSocket, Policy};
+pub use nft::{
+    Action, BaseChain, CtState, Dropped, HookPoint, Match, NftHook, NftSocket, Policy, TableFamily,
+    Trace,
+};

@@ -31,7 +31,7 @@ struct Message {
 impl Batch {
     /// Makes a table where it is missing.
     pub(super) fn add_table(&mut self, table: Table) {
-        self.push(NLM_F_CREATE, table, encode::table(table));
+        self.push(NLM_F_CREATE, table.family, encode::table(table));
     }
 
     /// Makes a chain where it is missing. Without a policy, a new one accepts, and one that is
@@ -40,19 +40,29 @@ impl Batch {
     /// One of that name must be the same: `EEXIST` for another kind, `EOPNOTSUPP` for another hook
     /// or priority (nf_tables_api.c, `nf_tables_updchain`, `nft_chain_parse_hook`).
     pub(super) fn add_chain(&mut self, chain: &Chain, policy: Option<Policy>) {
-        self.push(NLM_F_CREATE, chain.table, encode::chain(chain, policy));
+        self.push(
+            NLM_F_CREATE,
+            chain.table.family,
+            encode::chain(chain, policy),
+        );
     }
 
     /// Adds a rule behind those of its chain.
     pub(super) fn append_rule(&mut self, rule: &Rule) {
         let flags = NLM_F_CREATE | NLM_F_APPEND;
-        self.push(flags, rule.chain.table, encode::rule(rule));
+        self.push(flags, rule.chain.table.family, encode::rule(rule));
     }
 
-    fn push(&mut self, flags: u16, table: Table, inner: NfTablesMessage) {
+    /// Adds any change.
+    pub(super) fn push(
+        &mut self,
+        flags: u16,
+        family: NetfilterProtoFamily,
+        inner: NfTablesMessage,
+    ) {
         self.messages.push(Message {
             flags,
-            family: table.family,
+            family,
             inner,
         });
     }

@@ -6,6 +6,7 @@
 mod batch;
 mod encode;
 mod rule;
+mod trace;
 
 use std::io;
 use std::net::IpAddr;
@@ -18,6 +19,7 @@ use nix::errno::Errno;
 use self::batch::{Answers, Batch};
 pub use self::rule::Policy;
 use self::rule::{Chain, ChainKind, InterfaceName, Rule, Statement, Table};
+pub use self::trace::{BaseChain, Dropped, HookPoint, TableFamily, Trace};
 use super::KernelError;
 
 const TABLE: Table = Table {

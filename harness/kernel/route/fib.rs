@@ -156,7 +156,9 @@ impl Fib {
         self.routes
             .iter()
             .filter(|route| route.table == table && route.prefix.contains(&destination))
-            .filter(|route| route.kind != FibKind::Unicast || route.hops.iter().any(|hop| !hop.dead))
+            .filter(|route| {
+                route.kind != FibKind::Unicast || route.hops.iter().any(|hop| !hop.dead)
+            })
             .max_by_key(|route| (route.prefix.prefix_len(), u32::MAX - route.metric))
     }
 }
