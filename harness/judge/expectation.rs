@@ -9,7 +9,8 @@ use crate::scenario::{Expectation, ExpectedFate, Leg, LinkRef, Located, Place, S
 /// One point in which what was observed is not what was expected.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Mismatch {
-    /// What it is about: `fate`, `ttl`, `source`, `by`, `how`, `after`, `leg`, `seen`, `not-seen`.
+    /// What it is about: `fate`, `ttl`, `source`, `by`, `how`, `after`, `leg`, `because`, `seen`,
+    /// `not-seen`.
     pub what: String,
     /// What was expected.
     pub expected: String,
@@ -35,6 +36,7 @@ pub fn judge(
 ) -> Judgement {
     let mut points = Points::default();
     points.fate(&expectation.fate, &record.fate);
+    points.because(&expectation.fate, record);
     for sighting in &expectation.seen {
         points.seen(sighting, &record.sightings);
     }
@@ -116,6 +118,17 @@ impl Points {
             }
             _ => self.differ("fate", expected, seen),
         }
+    }
+
+    fn because(&mut self, expected: &ExpectedFate, record: &Record) {
+        let because = match (expected, &record.fate) {
+            (ExpectedFate::Rejected(expected), Fate::Rejected { .. }) => &expected.because,
+            (ExpectedFate::Lost(expected), Fate::Lost { .. }) => &expected.because,
+            // That it came out otherwise altogether is told already.
+            _ => return,
+        };
+        let cause = record.explanation.as_ref().map(|it| it.cause);
+        self.same("because", because.as_ref(), cause.as_ref());
     }
 
     fn seen(&mut self, expected: &Sighting, sightings: &[Seen]) {
@@ -223,6 +236,7 @@ mod tests {
             attempts: 1,
             doubts: Vec::new(),
             ms: 0.1,
+            explanation: None,
         }
     }
 

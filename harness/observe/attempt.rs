@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use nix::errno::Errno;
 
+use super::cause::Moved;
 use super::fate::{Fate, rejection_of_errno, rejection_of_icmp};
-use super::frame::Direction;
+use super::frame::{Direction, Frame};
 use super::identity::{Identity, Part, TOKEN_LENGTH, sequence_of_syn};
 use super::probe::{ArpProbe, EchoProbe, Outcome, TcpProbe, UdpProbe};
 use super::tap::send_through;
@@ -25,6 +26,12 @@ const PORTS: u32 = 20_000;
 pub(super) struct Attempt {
     pub(super) fate: Fate,
     pub(super) sightings: Vec<Sighting>,
+    /// The way of the probe's own packets.
+    pub(super) walk: Walk,
+    /// Every frame that was seen meanwhile.
+    pub(super) frames: Vec<Frame>,
+    /// The counters of every node, where the probe was not answered.
+    pub(super) moved: Moved,
     /// How long the kernel needs before another attempt can show more.
     pub(super) wait: Duration,
 }
@@ -83,12 +90,16 @@ impl Observer {
         if self.overflows.is_none() {
             self.neighbours_overflowed(world, from).await?;
         }
+        let before = self.read_counters()?;
         let (sent, mark) = self.send(node, topology, probe).await?;
         let rest = self.come_to_rest(world, topology, from).await?;
         if let Some(why) = rest.doubt {
             return Ok(Attempt {
                 fate: Fate::Inconclusive { why },
                 sightings: Vec::new(),
+                walk: Walk::default(),
+                frames: Vec::new(),
+                moved: Moved::new(),
                 wait: Duration::ZERO,
             });
         }
@@ -100,22 +111,25 @@ impl Observer {
             }
         };
         let walk = identity
-            .map(|identity| Walk::new(rest.frames, &identity, topology, from))
+            .map(|identity| Walk::new(rest.frames.clone(), &identity, topology, from))
             .unwrap_or_default();
         let fate = conclude(sent.outcome(), probe, &walk, topology);
         let sightings = walk.sightings(topology);
-        if let Some(why) = silenced(world, topology, &fate, &walk).await? {
-            let fate = Fate::Inconclusive { why };
-            return Ok(Attempt {
-                fate,
-                sightings,
-                wait: ROUTE_ERROR_INTERVAL,
-            });
-        }
+        let (fate, wait) = match silenced(world, topology, &fate, &walk).await? {
+            Some(why) => (Fate::Inconclusive { why }, ROUTE_ERROR_INTERVAL),
+            None => (fate, Duration::ZERO),
+        };
+        let moved = match fate {
+            Fate::Lost { .. } | Fate::Rejected { .. } => self.moved_since(before)?,
+            Fate::Reply { .. } | Fate::Inconclusive { .. } => Moved::new(),
+        };
         Ok(Attempt {
             fate,
             sightings,
-            wait: Duration::ZERO,
+            walk,
+            frames: rest.frames,
+            moved,
+            wait,
         })
     }
 

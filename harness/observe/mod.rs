@@ -4,6 +4,7 @@
 //! is sockets.
 
 mod attempt;
+mod cause;
 pub mod facts;
 mod fate;
 mod frame;
@@ -19,16 +20,20 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+pub use cause::{Evidence, Explanation};
 pub use fate::Fate;
 pub use frame::Direction;
 pub use matrix::Cell;
 pub use tap::TapError;
 pub use walk::Sighting;
 
+use attempt::Attempt;
+use cause::Moved;
 use server::Server;
 use tap::Tap;
 
 use crate::implement::OperationError;
+use crate::kernel::counters::{Counted, Counters};
 use crate::kernel::{KernelError, wait};
 use crate::scenario::{Listen, NodeName, Probe};
 use crate::world::{Topology, World, WorldError};
@@ -94,6 +99,9 @@ pub struct Record {
     pub doubts: Vec<String>,
     /// How long all attempts took together, in milliseconds.
     pub ms: f64,
+    /// Why it was not answered, where that was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub explanation: Option<Explanation>,
 }
 
 /// Sends probes into a world and watches what becomes of them.
@@ -109,6 +117,8 @@ pub struct Observer {
     overflows: Option<u64>,
     /// How many rounds of fences were sent.
     round: u64,
+    /// What the kernel counts in each node.
+    counters: BTreeMap<NodeName, Counters>,
     /// How many frames this processor had dropped when the attempt began.
     backlog_dropped: u64,
 }
@@ -132,6 +142,7 @@ impl Observer {
     /// Closes everything in a node, which its sockets would otherwise keep alive.
     pub fn forget(&mut self, node: &NodeName) {
         self.taps.remove(node);
+        self.counters.remove(node);
         self.servers.retain(|server| server.node() != node);
     }
 
@@ -147,6 +158,38 @@ impl Observer {
         topology: &Topology,
         probe: &Probe,
     ) -> Result<Record, ObserveError> {
+        let (record, _) = self.send_until_sure(world, topology, probe).await?;
+        Ok(record)
+    }
+
+    /// Sends a probe, says what became of it, and why where it was not answered.
+    ///
+    /// # Errors
+    ///
+    /// As [`Observer::probe`].
+    pub async fn probe_and_explain(
+        &mut self,
+        world: &World,
+        topology: &Topology,
+        probe: &Probe,
+    ) -> Result<Record, ObserveError> {
+        for node in world.nodes() {
+            if !self.counters.contains_key(node.name()) {
+                let counters = node.enter(Counters::open)??;
+                self.counters.insert(node.name().clone(), counters);
+            }
+        }
+        let (mut record, attempt) = self.send_until_sure(world, topology, probe).await?;
+        record.explanation = cause::explain(self, world, topology, probe, &attempt).await?;
+        Ok(record)
+    }
+
+    async fn send_until_sure(
+        &mut self,
+        world: &World,
+        topology: &Topology,
+        probe: &Probe,
+    ) -> Result<(Record, Attempt), ObserveError> {
         let begun = std::time::Instant::now();
         let mut doubts = Vec::new();
         loop {
@@ -156,7 +199,7 @@ impl Observer {
                 let until = std::time::Instant::now() + attempt.wait;
                 wait::until_readable([], until).map_err(KernelError::from_errno)?;
             }
-            let (fate, again) = match attempt.fate {
+            let (fate, again) = match attempt.fate.clone() {
                 Fate::Inconclusive { why } => {
                     doubts.push(why.clone());
                     let again = doubts.len() < ATTEMPTS as usize;
@@ -171,13 +214,15 @@ impl Observer {
                 } else {
                     repeated + 1
                 };
-                return Ok(Record {
+                let record = Record {
                     fate,
-                    sightings: attempt.sightings,
+                    sightings: attempt.sightings.clone(),
                     attempts,
                     doubts,
                     ms: begun.elapsed().as_secs_f64() * 1e3,
-                });
+                    explanation: None,
+                };
+                return Ok((record, attempt));
             }
         }
     }
@@ -194,6 +239,24 @@ impl Observer {
         }
         self.backlog_dropped = crate::kernel::backlog::dropped()?;
         Ok(())
+    }
+
+    fn read_counters(&self) -> Result<BTreeMap<NodeName, Counted>, KernelError> {
+        self.counters
+            .iter()
+            .map(|(name, counters)| Ok((name.clone(), counters.read()?)))
+            .collect()
+    }
+
+    fn moved_since(&self, before: BTreeMap<NodeName, Counted>) -> Result<Moved, KernelError> {
+        let mut after = self.read_counters()?;
+        Ok(before
+            .into_iter()
+            .filter_map(|(name, before)| {
+                let after = after.remove(&name)?;
+                Some((name, (before, after)))
+            })
+            .collect())
     }
 
     /// Lets every server serve those who wait; tells whether there were any.

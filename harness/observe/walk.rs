@@ -108,12 +108,27 @@ impl Walk {
     /// Returns where the branches of a leg end, the most telling first: where the packet was for
     /// the node itself, and latest.
     pub(super) fn ends(&self, leg: Leg, topology: &Topology) -> Vec<Sighting> {
+        self.telling_ends(leg, topology)
+            .into_iter()
+            .map(|(sighting, _)| sighting)
+            .collect()
+    }
+
+    /// Returns the frames at which the branches of a leg end, in the same order.
+    pub(super) fn end_steps(&self, leg: Leg, topology: &Topology) -> Vec<&Step> {
+        self.telling_ends(leg, topology)
+            .into_iter()
+            .map(|(_, step)| step)
+            .collect()
+    }
+
+    fn telling_ends(&self, leg: Leg, topology: &Topology) -> Vec<(Sighting, &Step)> {
         let of_leg: Vec<&Step> = self
             .steps
             .iter()
             .filter(|step| step.leg() == Some(leg))
             .collect();
-        let mut ends: Vec<Sighting> = of_leg
+        let mut ends: Vec<(Sighting, &Step)> = of_leg
             .iter()
             .enumerate()
             .filter(|(at, step)| {
@@ -121,16 +136,16 @@ impl Walk {
                     .iter()
                     .any(|later| leads_to(step, later, topology))
             })
-            .filter_map(|(_, step)| step.sighting(topology))
+            .filter_map(|(_, step)| Some((step.sighting(topology)?, *step)))
             .collect();
         ends.reverse();
         // A copy that was flooded to a bystander is no end of the way, if there is a better one:
         // one further on, ...
-        let furthest = ends.iter().filter_map(|end| end.ttl).min();
-        ends.retain(|end| end.ttl == furthest);
+        let furthest = ends.iter().filter_map(|(end, _)| end.ttl).min();
+        ends.retain(|(end, _)| end.ttl == furthest);
         // ... one that was for the interface itself, ...
-        if ends.iter().any(|end| !end.for_another) {
-            ends.retain(|end| !end.for_another);
+        if ends.iter().any(|(end, _)| !end.for_another) {
+            ends.retain(|(end, _)| !end.for_another);
         }
         // ... one at a station: a bridge port takes in everything, and what ends there was flooded.
         let at_port = |end: &Sighting| {
@@ -140,8 +155,8 @@ impl Walk {
                     .is_some_and(|link| link.master.is_some())
         };
         let at_station = |end: &Sighting| end.direction == Direction::In && !at_port(end);
-        if ends.iter().any(at_station) {
-            ends.retain(|end| !at_port(end));
+        if ends.iter().any(|(end, _)| at_station(end)) {
+            ends.retain(|(end, _)| !at_port(end));
         }
         ends
     }
@@ -164,7 +179,7 @@ impl Step {
         }
     }
 
-    fn sighting(&self, topology: &Topology) -> Option<Sighting> {
+    pub(super) fn sighting(&self, topology: &Topology) -> Option<Sighting> {
         let (leg, source, destination, ttl) = match &self.part {
             Part::Packet {
                 leg,

@@ -9,6 +9,7 @@ use std::fmt::Write as _;
 use anstyle::{AnsiColor, Style};
 
 use crate::judge::{Mismatch, Verdict};
+use crate::observe::{Evidence, Explanation};
 use crate::run::{Blame, Event};
 use crate::scenario::LinkRef;
 
@@ -133,6 +134,7 @@ impl Human {
                 mismatches,
                 path,
                 line,
+                explanation,
                 ..
             } => {
                 let told = self.told(scenario);
@@ -141,6 +143,9 @@ impl Human {
                     styled(&format!("(line {line})"), DIM)
                 ));
                 told.expectation(observed, mismatches, path);
+                if let Some(explanation) = explanation {
+                    told.explanation(explanation);
+                }
             }
             Event::Snapshot {
                 scenario,
@@ -266,6 +271,27 @@ impl Human {
 }
 
 impl Told {
+    /// Says why, by what evidence, and what would mend it.
+    fn explanation(&mut self, explanation: &Explanation) {
+        let Explanation {
+            cause,
+            why,
+            evidence,
+            mend,
+            replayed,
+            ..
+        } = explanation;
+        let replay = if *replayed { " (by a replay)" } else { "" };
+        self.detail("because", &format!("{cause}: {why}{replay}"));
+        for (at, Evidence { what, found }) in evidence.iter().enumerate() {
+            let key = if at == 0 { "evidence" } else { "" };
+            self.detail(key, &format!("{what}: {found}"));
+        }
+        if let Some(mend) = mend {
+            self.detail("mend", mend);
+        }
+    }
+
     fn expectation(&mut self, observed: &str, mismatches: &[Mismatch], path: &[LinkRef]) {
         for mismatch in mismatches {
             let what = &mismatch.what;

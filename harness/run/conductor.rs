@@ -378,10 +378,10 @@ impl Conductor<'_> {
     ) -> Result<(), Stop> {
         let observed = self
             .observer
-            .probe(world, topology, &expectation.probe)
+            .probe_and_explain(world, topology, &expectation.probe)
             .await;
         let sent = observed.is_ok();
-        let (judgement, observed, path) = match observed {
+        let (judgement, observed, path, explanation) = match observed {
             Ok(record) => {
                 send(&Event::probe(
                     self.scenario,
@@ -395,7 +395,8 @@ impl Conductor<'_> {
                         .is_some()
                 };
                 let judgement = judge(expectation, &record, &exists);
-                (judgement, record.fate.to_string(), way(&record))
+                let path = way(&record);
+                (judgement, record.fate.to_string(), path, record.explanation)
             }
             // The scenario asks for what its operations have not made.
             Err(error @ (ObserveError::NoSuchLink(_) | ObserveError::NoSuchNode(_))) => {
@@ -409,7 +410,7 @@ impl Conductor<'_> {
                     verdict: Verdict::Fail,
                     mismatches: vec![mismatch],
                 };
-                (judgement, seen, Vec::new())
+                (judgement, seen, Vec::new(), None)
             }
             Err(error) => return Err(error.into()),
         };
@@ -423,6 +424,7 @@ impl Conductor<'_> {
             observed,
             verdict: judgement.verdict,
             mismatches: judgement.mismatches,
+            explanation,
             path,
             line: self.text[..expectation.span.start.min(self.text.len())]
                 .lines()

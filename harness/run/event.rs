@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::judge::{Mismatch, Verdict};
-use crate::observe::{Fate, Record, Sighting};
-use crate::scenario::{Leg, LinkRef, NodeName, Place, Probe, Rejection};
+use crate::observe::{Explanation, Fate, Record, Sighting};
+use crate::scenario::{Cause, Leg, LinkRef, NodeName, Place, Probe, Rejection};
 use crate::world::{Check, Tier};
 
 /// Whose matter it is that a scenario could not be decided.
@@ -85,8 +85,11 @@ pub enum Event {
         after: Option<Place>,
         /// Who refused it; or, for ARP, whose address the reply gave.
         by: Option<String>,
-        /// Why it was lost. Not known yet.
-        cause: Option<String>,
+        /// Why it was not answered, as one word.
+        cause: Option<Cause>,
+        /// The same at length, with the evidence.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        explanation: Option<Explanation>,
         /// How it was refused.
         how: Option<Rejection>,
         /// Which leg was lost.
@@ -120,6 +123,9 @@ pub enum Event {
         verdict: Verdict,
         /// Every point that differs.
         mismatches: Vec<Mismatch>,
+        /// Why the probe was not answered.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        explanation: Option<Explanation>,
         /// Where it was seen on its way, each interface once.
         path: Vec<LinkRef>,
         /// Where the expectation stands in the file: its line.
@@ -250,7 +256,8 @@ impl Event {
             fate: record.fate.word().to_owned(),
             after,
             by,
-            cause: None,
+            cause: record.explanation.as_ref().map(|it| it.cause),
+            explanation: record.explanation.clone(),
             how,
             leg,
             ttl,

@@ -8,6 +8,7 @@ use serde::de::{self, MapAccess, Visitor};
 use serde::ser::SerializeMap;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use super::cause::Cause;
 use super::name::{LinkRef, NodeName, Place};
 use super::value::{Located, Span, ValueError};
 
@@ -108,6 +109,9 @@ pub struct ExpectedRejection {
     pub how: Located<Rejection>,
     /// The node that refuses.
     pub by: Located<NodeName>,
+    /// Why.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub because: Option<Located<Cause>>,
 }
 
 /// Where a probe has to be lost.
@@ -119,6 +123,9 @@ pub struct ExpectedLoss {
     /// Which of the two was lost there; the request when it is not given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub leg: Option<Located<Leg>>,
+    /// Why.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub because: Option<Located<Cause>>,
 }
 
 /// One of the two halves of an exchange.
@@ -282,13 +289,24 @@ impl fmt::Display for ExpectedFate {
                 }
                 Ok(())
             }
-            Self::Rejected(rejected) => write!(f, "rejected {} by {}", rejected.how, rejected.by),
-            Self::Lost(lost) => match lost.leg.as_ref().map(|leg| leg.value) {
-                Some(Leg::Reply) => write!(f, "reply lost after {}", lost.after),
-                _ => write!(f, "lost after {}", lost.after),
-            },
+            Self::Rejected(rejected) => {
+                write!(f, "rejected {} by {}", rejected.how, rejected.by)?;
+                because(f, rejected.because.as_ref())
+            }
+            Self::Lost(lost) => {
+                let whose = match lost.leg.as_ref().map(|leg| leg.value) {
+                    Some(Leg::Reply) => "reply ",
+                    _ => "",
+                };
+                write!(f, "{whose}lost after {}", lost.after)?;
+                because(f, lost.because.as_ref())
+            }
         }
     }
+}
+
+fn because(f: &mut fmt::Formatter<'_>, cause: Option<&Located<Cause>>) -> fmt::Result {
+    cause.map_or(Ok(()), |cause| write!(f, " because {cause}"))
 }
 
 impl fmt::Display for Sighting {

@@ -2,6 +2,7 @@
 //!
 //! Invariant: nothing here opens a socket, touches the kernel or runs a command.
 
+mod cause;
 mod diagnostic;
 mod expectation;
 mod hardware;
@@ -16,6 +17,7 @@ mod suggest;
 mod validate;
 mod value;
 
+pub use cause::Cause;
 pub use diagnostic::{Diagnostic, Diagnostics, Position};
 pub use expectation::{
     Arp, Exchange, Expectation, ExpectedFate, ExpectedLoss, ExpectedRejection, ExpectedReply, Leg,

@@ -72,6 +72,18 @@ pub enum Place {
     Link(LinkRef),
 }
 
+impl From<LinkRef> for Place {
+    fn from(link: LinkRef) -> Self {
+        Self::Link(link)
+    }
+}
+
+impl From<NodeName> for Place {
+    fn from(node: NodeName) -> Self {
+        Self::Node(node)
+    }
+}
+
 impl NodeName {
     /// Returns the name as text.
     pub fn as_str(&self) -> &str {

@@ -12,7 +12,7 @@ use libtest_mimic::{Failed, Trial};
 use netproof::judge::Verdict;
 use netproof::run::{Event, NamedScenario};
 use netproof::scenario::{
-    Expectation, ExpectedFate, ExpectedLoss, ExpectedRejection, ExpectedReply, Leg, LinkRef,
+    Cause, Expectation, ExpectedFate, ExpectedLoss, ExpectedRejection, ExpectedReply, Leg, LinkRef,
     Located, NodeName, Place, Rejection, Scenario, Sighting, parse,
 };
 
@@ -242,6 +242,13 @@ fn flips_of_expectation(scenario: &Scenario, original: &Expectation) -> Vec<(Str
             with("rejected otherwise", &|it| {
                 it.fate = rejection(how, &rejected.by)
             });
+            if let Some(cause) = &rejected.because {
+                with("because of something else", &|it| {
+                    if let ExpectedFate::Rejected(rejected) = &mut it.fate {
+                        rejected.value.because = Some(another(cause.value));
+                    }
+                });
+            }
             if let Some(other) = scenario
                 .nodes
                 .iter()
@@ -258,6 +265,13 @@ fn flips_of_expectation(scenario: &Scenario, original: &Expectation) -> Vec<(Str
             with("lost elsewhere", &|it| {
                 it.fate = lost(Place::Link(nowhere(loss.after.value.node())), leg);
             });
+            if let Some(cause) = &loss.because {
+                with("because of something else", &|it| {
+                    if let ExpectedFate::Lost(loss) = &mut it.fate {
+                        loss.value.because = Some(another(cause.value));
+                    }
+                });
+            }
             let other = match leg.unwrap_or_default() {
                 Leg::Request => Leg::Reply,
                 Leg::Reply => Leg::Request,
@@ -293,6 +307,13 @@ fn elsewhere() -> Located<std::net::IpAddr> {
     Located::nowhere("203.0.113.77".parse().unwrap())
 }
 
+/// The cause that stands behind it in the reference.
+fn another(cause: Cause) -> Located<Cause> {
+    let at = Cause::ALL.iter().position(|it| *it == cause);
+    let next = at.map_or(0, |at| (at + 1) % Cause::ALL.len());
+    Located::nowhere(Cause::ALL[next])
+}
+
 fn reply() -> ExpectedFate {
     ExpectedFate::Reply(Located::nowhere(ExpectedReply::default()))
 }
@@ -301,6 +322,7 @@ fn rejection(how: Rejection, by: &NodeName) -> ExpectedFate {
     ExpectedFate::Rejected(Located::nowhere(ExpectedRejection {
         how: Located::nowhere(how),
         by: Located::nowhere(by.clone()),
+        because: None,
     }))
 }
 
@@ -308,6 +330,7 @@ fn lost(after: Place, leg: Option<Leg>) -> ExpectedFate {
     ExpectedFate::Lost(Located::nowhere(ExpectedLoss {
         after: Located::nowhere(after),
         leg: leg.map(Located::nowhere),
+        because: None,
     }))
 }
 

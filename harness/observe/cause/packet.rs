@@ -1,0 +1,87 @@
+//! A packet where it was seen last.
+
+use std::net::IpAddr;
+
+use super::super::frame::{Content, Direction, Frame, Transport, read};
+use super::super::walk::Step;
+use crate::kernel::Mac;
+use crate::kernel::route::{Link, LinkKind};
+use crate::scenario::{Leg, LinkRef, NodeName};
+use crate::world::Topology;
+
+/// A packet of a probe at an interface, with what the part of the kernel that has it goes by.
+#[derive(Debug, Clone)]
+pub(super) struct Packet {
+    pub(super) on: LinkRef,
+    pub(super) link: u32,
+    /// The bridge that the interface is a port of.
+    pub(super) master: Option<u32>,
+    pub(super) direction: Direction,
+    pub(super) leg: Leg,
+    pub(super) source: IpAddr,
+    pub(super) destination: IpAddr,
+    pub(super) ttl: Option<u8>,
+    pub(super) to: Mac,
+    pub(super) for_another: bool,
+    /// The length of what the frame carries, in bytes.
+    pub(super) length: usize,
+    pub(super) is_echo_request: bool,
+}
+
+impl Packet {
+    pub(super) fn new(step: &Step, topology: &Topology) -> Option<Self> {
+        let sighting = step.sighting(topology)?;
+        let frame = &step.frame;
+        let link = topology.link(&frame.node, frame.link)?;
+        let is_echo_request = matches!(
+            read(&frame.bytes),
+            Content::Ip(ip) if matches!(ip.transport, Transport::Echo { is_reply: false, .. })
+        );
+        Some(Self {
+            on: sighting.on,
+            link: frame.link,
+            master: link.master,
+            direction: frame.direction,
+            leg: sighting.leg,
+            source: sighting.source,
+            destination: sighting.destination,
+            ttl: sighting.ttl,
+            to: receiver(frame)?,
+            for_another: sighting.for_another,
+            length: frame.bytes.len().saturating_sub(14),
+            is_echo_request,
+        })
+    }
+
+    /// Tells whether it goes to a group.
+    pub(super) fn is_for_many(&self) -> bool {
+        self.to.0[0] & 1 != 0
+    }
+}
+
+/// The hardware address that a frame goes to.
+pub(super) fn receiver(frame: &Frame) -> Option<Mac> {
+    Mac::from_bytes(frame.bytes.get(..6)?)
+}
+
+/// Names an interface by its index.
+pub(super) fn link_ref(topology: &Topology, node: &NodeName, index: u32) -> Option<LinkRef> {
+    let link = topology.link(node, index)?;
+    Some(LinkRef {
+        node: node.clone(),
+        ifname: link.name.parse().ok()?,
+    })
+}
+
+/// Finds the station that has a hardware address: an interface that is no bridge port, if there is
+/// one.
+pub(super) fn station(topology: &Topology, mac: Mac) -> Option<(&NodeName, &Link)> {
+    let all = || {
+        topology
+            .iter()
+            .filter(move |(_, link)| link.mac == Some(mac))
+    };
+    all()
+        .find(|(_, link)| link.master.is_none() && link.kind != LinkKind::Loopback)
+        .or_else(|| all().next())
+}
