@@ -45,6 +45,8 @@ struct Told {
     step: String,
     step_told: bool,
     text: String,
+    /// Why the last probe was not answered: its expectation is told next.
+    explanation: Option<Box<Explanation>>,
 }
 
 impl Told {
@@ -122,9 +124,15 @@ impl Human {
                 told.detail("expected", &wanted);
                 told.detail("saw", reason.as_deref().unwrap_or("done"));
             }
-            Event::Probe { attempts, .. } => {
+            Event::Probe {
+                scenario,
+                attempts,
+                explanation,
+                ..
+            } => {
                 self.probes += 1;
                 self.attempts += *attempts as usize;
+                self.told(scenario).explanation.clone_from(explanation);
                 self.note_attempts(event);
             }
             Event::Expectation {
@@ -134,7 +142,6 @@ impl Human {
                 mismatches,
                 path,
                 line,
-                explanation,
                 ..
             } => {
                 let told = self.told(scenario);
@@ -143,8 +150,8 @@ impl Human {
                     styled(&format!("(line {line})"), DIM)
                 ));
                 told.expectation(observed, mismatches, path);
-                if let Some(explanation) = explanation {
-                    told.explanation(explanation);
+                if let Some(explanation) = told.explanation.take() {
+                    told.explain(&explanation);
                 }
             }
             Event::Snapshot {
@@ -272,7 +279,7 @@ impl Human {
 
 impl Told {
     /// Says why, by what evidence, and what would mend it.
-    fn explanation(&mut self, explanation: &Explanation) {
+    fn explain(&mut self, explanation: &Explanation) {
         let Explanation {
             cause,
             why,

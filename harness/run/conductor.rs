@@ -381,7 +381,7 @@ impl Conductor<'_> {
             .probe_and_explain(world, topology, &expectation.probe)
             .await;
         let sent = observed.is_ok();
-        let (judgement, observed, path, explanation) = match observed {
+        let (judgement, observed, path) = match observed {
             Ok(record) => {
                 send(&Event::probe(
                     self.scenario,
@@ -395,8 +395,7 @@ impl Conductor<'_> {
                         .is_some()
                 };
                 let judgement = judge(expectation, &record, &exists);
-                let path = way(&record);
-                (judgement, record.fate.to_string(), path, record.explanation)
+                (judgement, record.fate.to_string(), way(&record))
             }
             // The scenario asks for what its operations have not made.
             Err(error @ (ObserveError::NoSuchLink(_) | ObserveError::NoSuchNode(_))) => {
@@ -410,7 +409,7 @@ impl Conductor<'_> {
                     verdict: Verdict::Fail,
                     mismatches: vec![mismatch],
                 };
-                (judgement, seen, Vec::new(), None)
+                (judgement, seen, Vec::new())
             }
             Err(error) => return Err(error.into()),
         };
@@ -424,7 +423,6 @@ impl Conductor<'_> {
             observed,
             verdict: judgement.verdict,
             mismatches: judgement.mismatches,
-            explanation,
             path,
             line: self.text[..expectation.span.start.min(self.text.len())]
                 .lines()

@@ -89,7 +89,7 @@ pub enum Event {
         cause: Option<Cause>,
         /// The same at length, with the evidence.
         #[serde(default, skip_serializing_if = "Option::is_none")]
-        explanation: Option<Explanation>,
+        explanation: Option<Box<Explanation>>,
         /// How it was refused.
         how: Option<Rejection>,
         /// Which leg was lost.
@@ -123,9 +123,6 @@ pub enum Event {
         verdict: Verdict,
         /// Every point that differs.
         mismatches: Vec<Mismatch>,
-        /// Why the probe was not answered.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        explanation: Option<Explanation>,
         /// Where it was seen on its way, each interface once.
         path: Vec<LinkRef>,
         /// Where the expectation stands in the file: its line.
@@ -257,7 +254,7 @@ impl Event {
             after,
             by,
             cause: record.explanation.as_ref().map(|it| it.cause),
-            explanation: record.explanation.clone(),
+            explanation: record.explanation.clone().map(Box::new),
             how,
             leg,
             ttl,

@@ -6,7 +6,7 @@ use super::super::frame::{Arp, Content, Direction, read};
 use super::super::identity::Identity;
 use super::super::walk::Walk;
 use super::packet::{Packet, link_ref};
-use super::{Explanation, ObserveError, Scene, Search, bridge, in_node, wire};
+use super::{Explanation, ObserveError, Scene, Search, bridge, in_node, routing, wire};
 use crate::kernel::route::{Link, LinkKind, NeighbourState};
 use crate::scenario::{Cause, Leg, LinkRef, NodeName};
 
@@ -116,7 +116,7 @@ pub(super) async fn asked(
     });
     if reached {
         search.excluded(format!("{owner}"), "heard the question");
-        return Ok(None);
+        return refused_as_source(scene, search, walk, &owner, ip).await;
     }
     if let Some(found) = towards(scene, search, walk, &owner.node, link) {
         return Ok(Some(found));
@@ -125,6 +125,23 @@ pub(super) async fn asked(
         return Ok(Some(found));
     }
     nobody(scene, search, from, ip, is_gateway, &ends).await
+}
+
+/// The owner of the address heard the question: it answers nobody who asks from an address that
+/// cannot be there (`arp_process`, net/ipv4/arp.c, looks the source up as for any packet).
+async fn refused_as_source(
+    scene: &Scene<'_>,
+    search: &mut Search,
+    walk: &Walk,
+    owner: &LinkRef,
+    ip: IpAddr,
+) -> Result<Option<Explanation>, ObserveError> {
+    let asker = walk.steps().find_map(|step| step.sighting(scene.topology));
+    let Some(asker) = asker.filter(|it| !it.source.is_unspecified()) else {
+        return Ok(None);
+    };
+    let fib = scene.node(&owner.node)?.route().fib(ip).await?;
+    routing::source(scene, search, owner, &fib, (asker.source, ip))
 }
 
 /// Goes back from the station that should have heard a frame to where it stopped.

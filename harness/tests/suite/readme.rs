@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use netproof::kernel::KernelError;
-use netproof::scenario::{Diagnostic, Operation, parse, parse_bytes};
+use netproof::scenario::{Cause, Diagnostic, Operation, parse, parse_bytes};
 use netproof::world::{Stage, UNKNOWN_CURE, WorldError};
 use nix::errno::Errno;
 use rstest::rstest;
@@ -418,6 +418,20 @@ fn every_event_is_in_the_table_of_the_readme() {
         listed.difference(&emitted).collect::<Vec<_>>(),
         [&"failure"]
     );
+}
+
+#[test]
+fn the_table_of_causes_is_the_list_of_causes() {
+    let rows = table(&read("docs/causes.md"), &["cause", "what it means"]);
+    let listed: Vec<(&str, &str)> = rows
+        .iter()
+        .map(|row| (code(&row[0]), row[1].as_str()))
+        .collect();
+    let causes: Vec<(&str, &str)> = Cause::ALL
+        .iter()
+        .map(|cause| (cause.word(), cause.meaning()))
+        .collect();
+    assert_eq!(listed, causes);
 }
 
 #[test]
