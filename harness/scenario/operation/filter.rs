@@ -250,7 +250,8 @@ pub enum Target {
     Accept,
     /// It is dropped, and nobody is told.
     Drop,
-    /// It is dropped, and its sender is told that the port is unreachable.
+    /// It is dropped, and its sender is told by ICMP that the port is unreachable, whatever the
+    /// protocol.
     Reject,
 }
 

@@ -2,7 +2,7 @@
 //!
 //! Invariant: no other module but `value` names the YAML parser, and no message does.
 
-mod examples;
+pub(super) mod examples;
 mod explain;
 mod place;
 mod read;

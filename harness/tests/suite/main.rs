@@ -10,3 +10,4 @@ mod readme;
 mod runner;
 mod schema;
 mod show;
+mod verbs;

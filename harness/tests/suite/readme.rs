@@ -420,22 +420,37 @@ fn every_event_is_in_the_table_of_the_readme() {
     );
 }
 
+/// Code that a document quotes begins with the file that it is from, and is there word for word.
 #[test]
-fn the_table_of_verbs_is_the_list_of_verbs_with_the_commands_they_are() {
-    let rows = table(&read("docs/format.md"), &["verb", "example", "command"]);
-    let listed: Vec<&str> = rows.iter().map(|row| code(&row[0])).collect();
-    let verbs: Vec<&str> = listed.iter().copied().filter(|it| !it.is_empty()).collect();
-    assert_eq!(verbs, Operation::VERBS);
-
-    let mut verb = "";
-    for (row, listed) in rows.iter().zip(listed) {
-        verb = if listed.is_empty() { verb } else { listed };
-        let text = scenario_of(&format!("- {}", code(&row[1])));
-        let scenario = parse(code(&row[1]), &text).unwrap();
-        let operation = &scenario.steps[0].operations[0].operation;
-        assert_eq!(operation.verb(), verb);
-        assert_eq!(operation.command(), code(&row[2]));
+fn every_piece_of_code_that_names_its_file_is_in_that_file() {
+    let mut found = 0;
+    for document in documents() {
+        for block in blocks(&read(&document), "rust") {
+            let text = without_indent(&block.text);
+            let Some((file, code)) = text
+                .strip_prefix("// harness/")
+                .and_then(|rest| rest.split_once('\n'))
+            else {
+                continue;
+            };
+            found += 1;
+            let place = format!("{document}:{}", block.line);
+            assert!(
+                read(&format!("harness/{file}")).contains(code),
+                "{place}: not in harness/{file}:\n{code}"
+            );
+        }
     }
+    assert!(found > 0, "no document quotes code");
+}
+
+/// Takes off the indentation of the first line, which is that of the fence, from every line.
+fn without_indent(text: &str) -> String {
+    let indent = text.len() - text.trim_start().len();
+    let lines = text.lines();
+    lines
+        .map(|line| line.get(indent..).unwrap_or_default().to_owned() + "\n")
+        .collect()
 }
 
 #[test]
