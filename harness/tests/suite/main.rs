@@ -4,9 +4,9 @@
 
 mod cli;
 mod doctor;
+mod documents;
 mod invalid;
 mod layers;
-mod readme;
 mod runner;
 mod schema;
 mod show;
