@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use netproof::scenario::{Diagnostic, parse, parse_bytes};
+use netproof::scenario::{Diagnostic, IFNAME_MAX, NODE_NAME_MAX, limits, parse, parse_bytes};
 use rstest::rstest;
 
 use super::{ROOT, blocks, code, documents, read, scenario_of, table};
@@ -108,11 +108,34 @@ fn every_diagnostic_is_listed_with_an_example_that_shows_it() {
     }
 }
 
-/// Every number that a document gives as a limit stands in the program's own refusal.
+#[test]
+fn the_limits_are_those_of_the_program() {
+    let rows = table(&read("docs/format.md"), &["what", "at most"]);
+    let listed: Vec<usize> = rows.iter().map(|row| row[1].parse().unwrap()).collect();
+    let deadline = netproof::world::Launch::default().deadline.as_secs();
+    assert_eq!(
+        listed,
+        [
+            limits::SIZE_MAX,
+            limits::VALUES_MAX,
+            limits::VALUES_MAX,
+            limits::DEPTH_MAX,
+            limits::ANCHORS_MAX,
+            limits::ALIASES_MAX,
+            limits::NODES_MAX,
+            limits::OPERATIONS_MAX,
+            NODE_NAME_MAX,
+            IFNAME_MAX,
+            deadline.try_into().unwrap(),
+        ]
+    );
+}
+
+/// Where no fixture is large enough to show a limit, what netproof says stands in the list.
 #[rstest]
-#[case::operations(1001, "more than 1000 operations")]
-#[case::values(5000, "more than 10000 values")]
-fn a_limit_is_the_number_that_the_documents_give(#[case] items: usize, #[case] limit: &str) {
+#[case::operations(limits::OPERATIONS_MAX + 1, "more than 1000 operations")]
+#[case::values(limits::VALUES_MAX / 2, "more than 10000 values")]
+fn the_refusal_of_what_is_too_large_is_listed(#[case] items: usize, #[case] limit: &str) {
     let text = scenario_of(&"- up: web/lo\n".repeat(items));
     let problems = parse("x.yaml", &text).unwrap_err();
     assert!(
