@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test: a panic is a failed case")]
 
+mod ci;
 mod cli;
 mod doctor;
 mod documents;
