@@ -12,6 +12,7 @@ mod run;
 mod schema;
 mod select;
 mod show;
+mod verbs;
 
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
@@ -45,6 +46,8 @@ enum Verb {
     Doctor(DoctorArgs),
     /// Prints the JSON Schema of scenario files.
     Schema,
+    /// Prints the reference of verbs: what each does, its arguments, and the commands it stands for.
+    Verbs,
 }
 
 /// Which scenarios are meant.
@@ -171,5 +174,6 @@ pub fn main() -> Exit {
         Verb::Show(args) => show::show(&args),
         Verb::Doctor(args) => doctor::doctor(&args),
         Verb::Schema => schema::schema(),
+        Verb::Verbs => verbs::verbs(),
     }
 }

@@ -6,7 +6,7 @@ use crate::judge::Verdict;
 use crate::world::{Check, Status, Tier, UNKNOWN_CURE, settings};
 
 /// The smallest scenario that needs all that every scenario needs.
-const TRIAL: &str = "\
+pub const SMALLEST: &str = "\
 title: Two nodes on one wire
 nodes: [a, b]
 steps:
@@ -54,7 +54,7 @@ fn try_tier(tier: Tier) -> Check {
     let trial = NamedScenario {
         name: name.clone(),
         file: "trial.yaml".to_owned(),
-        text: TRIAL.to_owned(),
+        text: SMALLEST.to_owned(),
     };
     let mut why = None;
     let outcome = Runner::new(tier, false).run(&trial, &mut |event| {

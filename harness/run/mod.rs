@@ -9,7 +9,7 @@ mod required;
 mod runner;
 
 pub use conductor::{ExitStatus, become_world};
-pub use doctor::{examine, summary};
+pub use doctor::{SMALLEST, examine, summary};
 pub use event::{Blame, Event};
 pub use outcome::{FactsTaken, Outcome, Totals};
 pub use request::{Instead, Request, Task, Trial};

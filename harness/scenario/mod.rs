@@ -6,11 +6,13 @@ mod cause;
 mod diagnostic;
 mod expectation;
 mod hardware;
+pub mod limits;
 mod model;
 mod name;
 mod net;
 mod operation;
 mod parse;
+mod reference;
 mod schema;
 mod script;
 mod suggest;
@@ -35,5 +37,5 @@ pub use operation::{
     Operation, Policy, PolicyTarget, Protocol, Refusal, Rename, Route, Rule, SetMac, SetMtu, Snat,
     Sysctl, SysctlKey, SysctlValue, Target, Up, Veth, Vlan, Vxlan,
 };
-pub use parse::{SIZE_MAX, parse, parse_bytes, read};
+pub use parse::{parse, parse_bytes, read};
 pub use value::{Located, Span, ValueError};

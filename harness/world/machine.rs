@@ -12,6 +12,7 @@ use super::check::{Check, Status};
 use super::error::{Stage, WorldError, exhaustion_cure};
 use crate::kernel::KernelError;
 use crate::kernel::sysctl;
+use crate::scenario::limits::NODES_MAX;
 
 /// As many as worlds at once on a large machine, and as many that are still dissolving.
 const WORLDS: u64 = 64;
@@ -19,8 +20,8 @@ const WORLDS: u64 = 64;
 /// The kinds of namespaces of which a world has one each, as their limits are called.
 const OF_A_WORLD: &[&str] = &["pid", "mnt", "uts", "ipc"];
 
-/// One scenario of 64 nodes and the world's own.
-const NET_NAMESPACES: u64 = 65;
+/// The largest scenario, and the world's own.
+const NET_NAMESPACES: u64 = NODES_MAX as u64 + 1;
 
 /// A node takes about five descriptors.
 const OPEN_FILES: u64 = 256;

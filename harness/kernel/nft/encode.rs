@@ -266,6 +266,12 @@ mod tests {
         bytes
     }
 
+    /// Writes what a comparison of some bits consists of: a load, a mask and the comparison.
+    fn of_bits(statement: &Statement) -> [Expressions; 3] {
+        let parts = expressions(statement);
+        parts.try_into().expect("a load, a mask and a comparison")
+    }
+
     #[test]
     fn attributes_are_big_endian_and_registers_are_not() {
         let [load, compare] = &expressions(&Statement::OutInterfaceNot(
@@ -295,13 +301,10 @@ mod tests {
 
     #[test]
     fn host_bits_do_not_take_part() {
-        let [load, mask, compared] =
-            &expressions(&Statement::SourceNet("10.10.131.4/17".parse().unwrap()))[..]
-        else {
-            panic!("a load, a mask and a comparison");
-        };
+        let net = "10.10.131.4/17".parse().unwrap();
+        let [load, mask, compared] = of_bits(&Statement::SourceNet(net));
         assert_eq!(
-            emitted(load),
+            emitted(&load),
             [
                 attribute(1, &[0, 0, 0, 1]),  // NFTA_PAYLOAD_DREG: NFT_REG_1
                 attribute(2, &[0, 0, 0, 1]),  // NFTA_PAYLOAD_BASE: NFT_PAYLOAD_NETWORK_HEADER
@@ -311,7 +314,7 @@ mod tests {
             .concat()
         );
         assert_eq!(
-            emitted(mask),
+            emitted(&mask),
             [
                 attribute(1, &[0, 0, 0, 1]), // NFTA_BITWISE_SREG: NFT_REG_1
                 attribute(2, &[0, 0, 0, 1]), // NFTA_BITWISE_DREG: NFT_REG_1
@@ -321,7 +324,7 @@ mod tests {
             ]
             .concat()
         );
-        assert_eq!(*compared, compare(Operator::Equal, &[10, 10, 128, 0]));
+        assert_eq!(compared, compare(Operator::Equal, &[10, 10, 128, 0]));
     }
 
     #[test]
@@ -337,19 +340,17 @@ mod tests {
 
     #[test]
     fn a_state_is_a_bit_of_the_machines_own_order() {
-        let [load, mask, compared] = &expressions(&Statement::ConnectionState(6))[..] else {
-            panic!("a load, a mask and a comparison");
-        };
+        let [load, mask, compared] = of_bits(&Statement::ConnectionState(6));
         assert_eq!(
-            emitted(load),
+            emitted(&load),
             [
                 attribute(1, &[0, 0, 0, 1]), // NFTA_CT_DREG: NFT_REG_1
                 attribute(2, &[0, 0, 0, 0]), // NFTA_CT_KEY: NFT_CT_STATE
             ]
             .concat()
         );
-        assert_eq!(*mask, masked(&6u32.to_ne_bytes()));
-        assert_eq!(*compared, compare(Operator::NotEqual, &[0; 4]));
+        assert_eq!(mask, masked(&6u32.to_ne_bytes()));
+        assert_eq!(compared, compare(Operator::NotEqual, &[0; 4]));
     }
 
     #[test]

@@ -11,7 +11,9 @@ use crate::scenario::name::{IfName, LinkRef, NodeName};
 use crate::scenario::net::{Broadcast, Destination, InterfaceAddress};
 use crate::scenario::value::Located;
 
-/// `ip address add|delete ADDRESS dev NAME`.
+/// `ip address add|delete ADDRESS [broadcast ADDRESS] dev NAME`.
+///
+/// It has either `add` or `delete`. An address without a prefix length means a host address, `/32`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Address {
@@ -29,6 +31,8 @@ pub struct Address {
 }
 
 /// `ip route add|delete [TYPE] DESTINATION [via GATEWAY] [dev NAME] [src ADDRESS] [metric N] [onlink]`.
+///
+/// It has either `add` or `delete`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Route {

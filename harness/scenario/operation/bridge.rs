@@ -92,6 +92,10 @@ macro_rules! with_bridge_options {
 
 with_bridge_options!(
     /// `ip link add NAME type bridge [OPTION VALUE]…`.
+    ///
+    /// Times are in seconds here, and in hundredths of a second in the command. With `stp`, a port
+    /// needs twice the `forward-delay` before links have come to rest; the kernel's default is 15, and
+    /// it takes no less than 2.
     Bridge,
     /// The bridge.
     add
@@ -99,6 +103,8 @@ with_bridge_options!(
 
 with_bridge_options!(
     /// `ip link set NAME type bridge OPTION VALUE…`.
+    ///
+    /// The options are those of `bridge`; one that is not named stays as it is.
     BridgeSet,
     /// The bridge.
     dev

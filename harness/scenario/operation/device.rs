@@ -28,6 +28,8 @@ pub struct Ifb {
 }
 
 /// `ip link add NAME link LOWER type macvlan mode MODE`.
+///
+/// The interface that is made can be moved to another node afterwards.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Macvlan {
@@ -54,6 +56,8 @@ pub enum MacvlanMode {
 }
 
 /// `ip link add NAME link LOWER type vlan id ID`.
+///
+/// The interface that is made can be moved to another node afterwards.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Vlan {

@@ -19,13 +19,13 @@ pub struct Masquerade {
     /// The node that translates.
     #[serde(rename = "in")]
     pub node: Located<NodeName>,
-    /// Translates only packets from this prefix.
+    /// Only packets from this prefix.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source: Option<Located<Prefix>>,
-    /// Translates only packets that leave by this interface.
+    /// Only packets that leave by this interface.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub out: Option<Located<IfName>>,
-    /// Translates only packets that leave by another interface than this.
+    /// Only packets that leave by another interface than this.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub not_out: Option<Located<IfName>>,
 }
@@ -38,54 +38,100 @@ pub struct Snat {
     /// The node that translates.
     #[serde(rename = "in")]
     pub node: Located<NodeName>,
-    /// Translates only packets from this prefix.
+    /// Only packets from this prefix.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source: Option<Located<Prefix>>,
-    /// Translates only packets to this prefix.
+    /// Only packets to this prefix.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub destination: Option<Located<Prefix>>,
-    /// Translates only packets that leave by this interface.
+    /// Only packets that leave by this interface.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub out: Option<Located<IfName>>,
-    /// Translates only packets that leave by another interface than this.
+    /// Only packets that leave by another interface than this.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub not_out: Option<Located<IfName>>,
     /// The new source.
     pub to: Located<IpAddr>,
 }
 
-/// `iptables -t nat -A PREROUTING|OUTPUT [-s SOURCE] [-d DESTINATION] [[!] -i NAME] [-p PROTOCOL
-/// [--dport PORT]] -j DNAT --to-destination ADDRESS[:PORT]`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct Dnat {
-    /// The node that translates.
-    #[serde(rename = "in")]
-    pub node: Located<NodeName>,
-    /// Which packets pass the rule; those from a wire when it is not given.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub chain: Option<Located<EntryChain>>,
-    /// Translates only packets from this prefix.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub source: Option<Located<Prefix>>,
-    /// Translates only packets to this prefix.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub destination: Option<Located<Prefix>>,
-    /// Translates only packets that came in by this interface.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub input: Option<Located<IfName>>,
-    /// Translates only packets that came in by another interface than this.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub not_input: Option<Located<IfName>>,
-    /// Translates only packets of this protocol.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub protocol: Option<Located<Protocol>>,
-    /// Translates only packets to this port.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub port: Option<Located<u16>>,
-    /// The new destination.
-    pub to: Located<Endpoint>,
+/// Makes the arguments of a rule about packets before they are routed, and what it matches by.
+macro_rules! rule_before_routing {
+    (
+        $(#[$doc:meta])* $name:ident,
+        $(#[$node_doc:meta])* $node:ident
+        $(, $(#[$more_doc:meta])* $more:ident: $type:ty)? $(,)?
+    ) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+        #[serde(deny_unknown_fields, rename_all = "kebab-case")]
+        pub struct $name {
+            $(#[$node_doc])*
+            #[serde(rename = "in")]
+            pub $node: Located<NodeName>,
+            /// Which packets pass the rule; those from a wire when it is not given.
+            #[serde(default, skip_serializing_if = "Option::is_none")]
+            pub chain: Option<Located<EntryChain>>,
+            /// Only packets from this prefix.
+            #[serde(default, skip_serializing_if = "Option::is_none")]
+            pub source: Option<Located<Prefix>>,
+            /// Only packets to this prefix.
+            #[serde(default, skip_serializing_if = "Option::is_none")]
+            pub destination: Option<Located<Prefix>>,
+            /// Only packets that came in by this interface.
+            #[serde(default, skip_serializing_if = "Option::is_none")]
+            pub input: Option<Located<IfName>>,
+            /// Only packets that came in by another interface than this.
+            #[serde(default, skip_serializing_if = "Option::is_none")]
+            pub not_input: Option<Located<IfName>>,
+            /// Only packets of this protocol.
+            #[serde(default, skip_serializing_if = "Option::is_none")]
+            pub protocol: Option<Located<Protocol>>,
+            /// Only packets to this port.
+            #[serde(default, skip_serializing_if = "Option::is_none")]
+            pub port: Option<Located<u16>>,
+            $(
+                $(#[$more_doc])*
+                pub $more: Located<$type>,
+            )?
+        }
+
+        impl $name {
+            fn before_routing(&self) -> Conditions<'_> {
+                let chain = match self.chain.as_ref().map(|chain| chain.value) {
+                    None | Some(EntryChain::Prerouting) => Chain::Prerouting,
+                    Some(EntryChain::Output) => Chain::Output,
+                };
+                Conditions {
+                    source: self.source.as_ref(),
+                    destination: self.destination.as_ref(),
+                    input: self.input.as_ref(),
+                    not_input: self.not_input.as_ref(),
+                    protocol: self.protocol.as_ref(),
+                    port: self.port.as_ref(),
+                    ..Conditions::of(chain)
+                }
+            }
+        }
+    };
 }
+
+rule_before_routing!(
+    /// `iptables -t nat -A PREROUTING|OUTPUT [-s SOURCE] [-d DESTINATION] [[!] -i NAME]
+    /// [-p PROTOCOL [--dport PORT]] -j DNAT --to-destination ADDRESS[:PORT]`.
+    Dnat,
+    /// The node that translates.
+    node,
+    /// The new destination.
+    to: Endpoint,
+);
+
+rule_before_routing!(
+    /// `iptables -t raw -A PREROUTING|OUTPUT [-s SOURCE] [-d DESTINATION] [[!] -i NAME]
+    /// [-p PROTOCOL [--dport PORT]] -j NOTRACK`.
+    Notrack,
+    /// The node that does not track.
+    node,
+);
 
 /// `iptables -A CHAIN [-s SOURCE] [-d DESTINATION] [[!] -i NAME] [[!] -o NAME] [-p PROTOCOL
 /// [--dport PORT]] [-m conntrack --ctstate STATES] -j TARGET`.
@@ -145,43 +191,11 @@ pub struct Policy {
     pub to: Located<PolicyTarget>,
 }
 
-/// `iptables -t raw -A PREROUTING|OUTPUT [-s SOURCE] [-d DESTINATION] [[!] -i NAME] [-p PROTOCOL
-/// [--dport PORT]] -j NOTRACK`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct Notrack {
-    /// The node that does not track.
-    #[serde(rename = "in")]
-    pub node: Located<NodeName>,
-    /// Which packets pass the rule; those from a wire when it is not given.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub chain: Option<Located<EntryChain>>,
-    /// Only packets from this prefix.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub source: Option<Located<Prefix>>,
-    /// Only packets to this prefix.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub destination: Option<Located<Prefix>>,
-    /// Only packets that came in by this interface.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub input: Option<Located<IfName>>,
-    /// Only packets that came in by another interface than this.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub not_input: Option<Located<IfName>>,
-    /// Only packets of this protocol.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub protocol: Option<Located<Protocol>>,
-    /// Only packets to this port.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub port: Option<Located<u16>>,
-}
-
 /// A chain that packets pass before they are routed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum EntryChain {
     /// Packets that come from a wire.
-    #[default]
     Prerouting,
     /// Packets of the node itself.
     Output,
@@ -250,7 +264,8 @@ pub enum Target {
     Accept,
     /// It is dropped, and nobody is told.
     Drop,
-    /// It is dropped, and its sender is told that the port is unreachable.
+    /// It is dropped, and its sender is told by ICMP that the port is unreachable, whatever the
+    /// protocol.
     Reject,
 }
 
@@ -391,15 +406,7 @@ impl Rule for Dnat {
     }
 
     fn conditions(&self) -> Conditions<'_> {
-        Conditions {
-            source: self.source.as_ref(),
-            destination: self.destination.as_ref(),
-            input: self.input.as_ref(),
-            not_input: self.not_input.as_ref(),
-            protocol: self.protocol.as_ref(),
-            port: self.port.as_ref(),
-            ..Conditions::of(entry(self.chain.as_ref()))
-        }
+        self.before_routing()
     }
 
     fn table(&self) -> &'static str {
@@ -451,15 +458,7 @@ impl Rule for Notrack {
     }
 
     fn conditions(&self) -> Conditions<'_> {
-        Conditions {
-            source: self.source.as_ref(),
-            destination: self.destination.as_ref(),
-            input: self.input.as_ref(),
-            not_input: self.not_input.as_ref(),
-            protocol: self.protocol.as_ref(),
-            port: self.port.as_ref(),
-            ..Conditions::of(entry(self.chain.as_ref()))
-        }
+        self.before_routing()
     }
 
     fn table(&self) -> &'static str {
@@ -509,13 +508,6 @@ impl From<FilterChain> for Chain {
             FilterChain::Forward => Self::Forward,
             FilterChain::Output => Self::Output,
         }
-    }
-}
-
-fn entry(chain: Option<&Located<EntryChain>>) -> Chain {
-    match chain.map(|chain| chain.value).unwrap_or_default() {
-        EntryChain::Prerouting => Chain::Prerouting,
-        EntryChain::Output => Chain::Output,
     }
 }
 

@@ -7,9 +7,11 @@ use super::arguments::{Arguments, Mention, exec};
 use crate::scenario::name::NodeName;
 use crate::scenario::value::Located;
 
-/// A server that netproof runs in a node: TCP accepts, UDP sends back what it gets.
+/// A server of netproof's own, with either `tcp` or `udp`.
 ///
-/// The harness opens it, whatever the implementation; `nc -lk` stands in the shell form.
+/// TCP accepts a connection and closes it; UDP sends back what it gets. The server runs until the
+/// scenario ends or its node is deleted. netproof opens it, whatever carries the operations out; `nc`
+/// stands for it in the command.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Listen {

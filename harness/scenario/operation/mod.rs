@@ -104,11 +104,11 @@ pub(crate) use verb_table;
 
 /// Makes the enum of operations, its list of keys, and the two directions of serde from one table.
 macro_rules! verbs {
-    ($($(#[$doc:meta])* $key:literal => $variant:ident,)+) => {
+    ($($(#[doc = $doc:literal])* $key:literal => $variant:ident,)+) => {
         /// One change to the network.
         #[derive(Debug, Clone, PartialEq, Eq)]
         pub enum Operation {
-            $($(#[$doc])* $variant($variant),)+
+            $($(#[doc = $doc])* $variant($variant),)+
         }
 
         impl Operation {
@@ -123,6 +123,10 @@ macro_rules! verbs {
             fn arguments(&self) -> &dyn Arguments {
                 match self { $(Self::$variant(arguments) => arguments,)+ }
             }
+
+            /// What each verb does, in the words of its row.
+            pub(in crate::scenario) const PURPOSES: &'static [&'static str] =
+                &[$(concat!($($doc),*)),+];
 
             /// Describes the arguments of every verb.
             pub(in crate::scenario) fn argument_schemas(

@@ -10,6 +10,9 @@ use crate::scenario::name::NodeName;
 use crate::scenario::value::{Located, ValueError};
 
 /// `sysctl -w KEY=VALUE`.
+///
+/// Only settings under `net.` can be set, since no other belongs to a node. A `/` in place of each
+/// `.` lets an interface name hold a dot.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Sysctl {

@@ -1,7 +1,9 @@
-//! One example for each key whose value is easily written in the wrong shape.
+//! Examples of keys: every one that a message or the reference of verbs shows.
 
-/// Keys with an example of each; what stands under several keys with several meanings, such as
-/// `add`, has none.
+use crate::scenario::Item;
+
+/// Keys with examples of each; messages show the first, the reference of verbs shows all. What stands
+/// under several keys with several meanings, such as `add`, has none.
 const EXAMPLES: &[(&str, &str)] = &[
     ("title", "title: Two nodes and a cable"),
     ("nodes", "nodes: [web, database]"),
@@ -13,8 +15,15 @@ const EXAMPLES: &[(&str, &str)] = &[
     ),
     ("snapshot", "snapshot: [links, routes]"),
     ("netns", "netns: {add: client}"),
+    ("netns", "netns: {delete: web}"),
     ("veth", "veth: {add: web/eth0, peer: database/eth0}"),
+    ("veth", "veth: {add: web/eth0, peer: host/veth0}"),
+    ("veth", "veth: {add: web/veth0, peer: web/veth1}"),
     ("bridge", "bridge: {add: host/br0}"),
+    (
+        "bridge",
+        "bridge: {add: host/br0, stp: true, forward-delay: 2}",
+    ),
     ("dummy", "dummy: {add: web/dummy0}"),
     ("ifb", "ifb: {add: web/ifb0}"),
     (
@@ -34,33 +43,89 @@ const EXAMPLES: &[(&str, &str)] = &[
     ("rename", "rename: {dev: web/veth0, to: eth0}"),
     ("mtu", "mtu: {dev: web/eth0, to: 1400}"),
     ("mac", "mac: {dev: web/eth0, to: 02:00:00:00:00:01}"),
+    ("delete", "delete: host/veth0"),
     ("up", "up: web/eth0"),
     ("down", "down: web/eth0"),
     ("move", "move: {dev: web/eth0, to: database}"),
+    ("move", "move: {dev: host/eth0, to: web}"),
     ("master", "master: {dev: host/veth0, to: br0}"),
     ("nomaster", "nomaster: host/veth0"),
     ("address", "address: {add: 10.0.0.1/24, dev: web/eth0}"),
+    (
+        "address",
+        "address: {add: 10.0.0.1/24, dev: web/eth0, broadcast: +}",
+    ),
+    ("address", "address: {delete: 10.0.0.1/24, dev: web/eth0}"),
     ("route", "route: {in: web, add: default, via: 10.0.0.254}"),
+    ("route", "route: {in: web, add: 10.1.0.0/16, dev: eth0}"),
+    (
+        "route",
+        "route: {in: web, add: 10.1.0.0/16, dev: eth0, src: 10.0.0.1, metric: 50}",
+    ),
+    (
+        "route",
+        "route: {in: web, add: default, via: 10.9.0.1, dev: eth0, onlink: true}",
+    ),
+    (
+        "route",
+        "route: {in: host, add: 10.2.0.0/16, type: blackhole}",
+    ),
+    ("route", "route: {in: host, delete: default}"),
     (
         "sysctl",
         "sysctl: {in: host, key: net.ipv4.ip_forward, value: 1}",
     ),
+    (
+        "sysctl",
+        "sysctl: {in: web, key: net.ipv4.ip_forward, value: 1}",
+    ),
     ("masquerade", "masquerade: {in: host, source: 10.0.0.0/24}"),
+    ("masquerade", "masquerade: {in: host}"),
+    (
+        "masquerade",
+        "masquerade: {in: host, source: 10.0.0.0/24, not-out: br0}",
+    ),
+    ("masquerade", "masquerade: {in: host, out: eth0}"),
     (
         "snat",
         "snat: {in: host, source: 10.0.0.0/24, to: 192.0.2.1}",
+    ),
+    (
+        "snat",
+        "snat: {in: host, source: 10.0.0.0/24, out: eth0, to: 192.0.2.1}",
     ),
     (
         "dnat",
         "dnat: {in: host, protocol: tcp, port: 8080, to: 10.0.0.2:80}",
     ),
     (
+        "dnat",
+        "dnat: {in: host, input: eth0, protocol: tcp, port: 8080, to: 10.0.0.2:80}",
+    ),
+    (
+        "dnat",
+        "dnat: {in: host, chain: output, destination: 192.0.2.1, protocol: udp, port: 53, to: 10.0.0.2}",
+    ),
+    (
         "filter",
         "filter: {in: host, chain: forward, source: 10.0.0.0/24, then: drop}",
+    ),
+    (
+        "filter",
+        "filter: {in: host, chain: forward, input: br0, not-out: br0, then: drop}",
+    ),
+    (
+        "filter",
+        "filter: {in: host, chain: forward, state: [established, related], then: accept}",
+    ),
+    (
+        "filter",
+        "filter: {in: web, chain: input, protocol: tcp, port: 80, then: reject}",
     ),
     ("policy", "policy: {in: host, chain: forward, to: drop}"),
     ("notrack", "notrack: {in: host, source: 10.0.0.0/24}"),
     ("listen", "listen: {in: web, tcp: 80}"),
+    ("listen", "listen: {in: web, udp: 53}"),
     ("fails", "fails: No such device"),
     ("right", "right: {up: web/eth0}"),
     ("inert", "inert: It was up already"),
@@ -78,26 +143,50 @@ const EXAMPLES: &[(&str, &str)] = &[
     ("not-seen", "not-seen: [{on: database/eth0}]"),
 ];
 
-/// Returns an example of a key with its value.
+/// A verb that is also a key of other verbs, so that an example of it would help with none.
+const AMBIGUOUS: &str = "delete";
+
+/// Returns the example of a key that helps where its value is wrong.
 pub(super) fn of(key: &str) -> Option<&'static str> {
+    let key = Some(key).filter(|key| *key != AMBIGUOUS)?;
+    all_of(key).next()
+}
+
+fn all_of(key: &str) -> impl Iterator<Item = &'static str> {
     EXAMPLES
         .iter()
-        .find(|(known, _)| *known == key)
+        .filter(move |(known, _)| *known == key)
         .map(|(_, example)| *example)
+}
+
+/// Goes through the examples of a verb, each with the command that it stands for.
+pub(in crate::scenario) fn with_commands(
+    verb: &str,
+) -> impl Iterator<Item = (&'static str, String)> {
+    all_of(verb).filter_map(|example| {
+        let item: Item = serde_yaml::from_str(example).ok()?;
+        Some((example, item.operation.command()))
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::scenario::{Expectation, Item, Operation, parse};
+    use crate::scenario::{Expectation, Operation, parse};
 
     #[test]
-    fn every_verb_has_an_example_that_is_right() {
+    fn every_verb_has_examples_that_are_right() {
         for verb in Operation::VERBS {
-            // `delete` is a verb, and a key of other verbs.
-            let example = of(verb).unwrap_or("delete: web/eth0");
-            let item: Item = serde_yaml::from_str(example).unwrap();
-            assert_eq!(item.operation.verb(), *verb);
+            let examples: Vec<&str> = all_of(verb).collect();
+            assert!(!examples.is_empty(), "{verb}");
+            assert_eq!(with_commands(verb).count(), examples.len(), "{verb}");
+            for example in examples {
+                let text = format!(
+                    "title: t\nnodes: [host, web, database]\nsteps:\n- {{name: s, do: [{{{example}}}]}}"
+                );
+                let scenario = parse("example.yaml", &text).unwrap();
+                assert_eq!(scenario.steps[0].operations[0].operation.verb(), *verb);
+            }
         }
     }
 

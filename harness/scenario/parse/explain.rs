@@ -5,8 +5,9 @@ use serde_yaml::localizer::ExternalMessageSource;
 use serde_yaml::{Error, Location};
 
 use super::place::{Holder, excerpt, holder, shortened, span_of, word_at, word_before};
-use super::{ALIASES_MAX, ANCHORS_MAX, DEPTH_MAX, VALUES_MAX, examples, syntax};
+use super::{examples, syntax};
 use crate::scenario::diagnostic::Diagnostic;
+use crate::scenario::limits::{ALIASES_MAX, ANCHORS_MAX, DEPTH_MAX, VALUES_MAX};
 use crate::scenario::suggest;
 use crate::scenario::value::{Span, unpack};
 

@@ -2,7 +2,7 @@
 //!
 //! Invariant: no other module but `value` names the YAML parser, and no message does.
 
-mod examples;
+pub(super) mod examples;
 mod explain;
 mod place;
 mod read;
@@ -10,14 +10,12 @@ mod syntax;
 mod wrong_value;
 
 use super::diagnostic::{Diagnostic, Diagnostics};
+use super::limits::{ALIASES_MAX, ANCHORS_MAX, DEPTH_MAX, SIZE_MAX, VALUES_MAX};
 use super::model::Scenario;
 use super::validate::validate;
 use super::value::Span;
 
 pub use read::{parse_bytes, read};
-
-/// The largest scenario file in bytes: 1 MiB.
-pub const SIZE_MAX: usize = 1 << 20;
 
 /// Reads a scenario from its text; `file` is the name that messages give it.
 ///
@@ -78,15 +76,6 @@ fn has_no_content(text: &str) -> bool {
         line.is_empty() || line.starts_with('#') || matches!(line, "---" | "..." | "~" | "null")
     })
 }
-
-/// The most values, keys included, that a file may hold.
-const VALUES_MAX: usize = 10_000;
-/// The most brackets and indentations that may be open at once.
-const DEPTH_MAX: usize = 64;
-/// The most anchors in a file.
-const ANCHORS_MAX: usize = 50;
-/// The most uses of anchors in a file.
-const ALIASES_MAX: usize = 200;
 
 /// One obvious way to say a thing: no merge keys, no tags, no `yes` for `true`. What the limits
 /// refuse is no scenario, but a file that was made to use up memory.

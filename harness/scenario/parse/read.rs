@@ -5,8 +5,9 @@ use std::io::{self, Read};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
-use super::{SIZE_MAX, parse};
+use super::parse;
 use crate::scenario::diagnostic::{Diagnostic, Diagnostics};
+use crate::scenario::limits::SIZE_MAX;
 use crate::scenario::model::Scenario;
 use crate::scenario::value::Span;
 

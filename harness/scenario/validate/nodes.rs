@@ -4,14 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::scenario::diagnostic::Diagnostic;
 use crate::scenario::expectation::{Expectation, ExpectedFate, Probe};
+use crate::scenario::limits::NODES_MAX;
 use crate::scenario::model::Scenario;
 use crate::scenario::name::{LinkRef, NodeName, Place};
 use crate::scenario::operation::{Item, Mention};
 use crate::scenario::suggest;
 use crate::scenario::value::{Located, Span};
-
-/// The most nodes that a scenario may name: each is a network namespace of the machine.
-const NODES_MAX: usize = 64;
 
 /// Follows the nodes through the scenario; `text` is only looked at to point at a name.
 pub(super) fn check<'a>(scenario: &'a Scenario, text: &'a str) -> Vec<Diagnostic> {

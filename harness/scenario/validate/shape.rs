@@ -5,13 +5,11 @@ use std::net::IpAddr;
 
 use crate::scenario::diagnostic::Diagnostic;
 use crate::scenario::expectation::{Exchange, Expectation, ExpectedFate, Probe};
+use crate::scenario::limits::OPERATIONS_MAX;
 use crate::scenario::model::{Scenario, Step};
 use crate::scenario::net::{Broadcast, Destination};
 use crate::scenario::operation::{Address, Item, Listen, Operation, Route, Veth, Vxlan};
 use crate::scenario::value::{Located, Span};
-
-/// The most operations that a scenario may have.
-const OPERATIONS_MAX: usize = 1000;
 
 /// Checks everything that does not depend on which nodes are there.
 pub(super) fn check(scenario: &Scenario) -> Vec<Diagnostic> {

@@ -1,9 +1,12 @@
-//! Every expectation can fail: each one is turned into its opposite, alone, and has to be what
-//! fails.
+//! Every expectation can fail: each one is turned into its opposite, in every way there is, and has to
+//! be what fails.
 //!
 //! A flipped scenario is written out as JSON, which is YAML too, and run like any other file, with
-//! the recorded snapshots of its original; so nothing but the flip can be what fails.
+//! the recorded snapshots of its original; so nothing but the flips can be what fails. To turn only one
+//! thing at a time would take a world for each. So every second expectation is turned, in one way,
+//! and those between have to pass.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::Path;
@@ -18,11 +21,10 @@ use netproof::scenario::{
 
 use crate::support::{self, Ran};
 
-/// One flip: the changed scenario, and what has to fail in it.
+/// A changed scenario, and all that has to fail in it, in order, each with how it was changed.
 struct Flip {
-    what: String,
     scenario: Scenario,
-    target: Target,
+    targets: Vec<(Target, String)>,
 }
 
 /// What has to fail.
@@ -77,8 +79,12 @@ fn expectations(scenario: &NamedScenario) -> Result<(), Failed> {
         .iter()
         .enumerate()
         .filter_map(|(number, flip)| {
-            let complaint = complaint(&ran, &format!("flip-{number}"), flip.target)?;
-            Some(format!("{}: {complaint}", flip.what))
+            let complaint = complaint(&ran, &format!("flip-{number}"), &flip.targets)?;
+            let changes = flip.targets.iter().map(|(_, what)| format!("  {what}\n"));
+            Some(format!(
+                "{complaint}, where these were turned:\n{}",
+                changes.collect::<String>()
+            ))
         })
         .collect();
     if wrong.is_empty() {
@@ -105,9 +111,9 @@ fn lend_snapshots(
     Ok(())
 }
 
-/// Says what is wrong with how a flipped scenario came out; nothing if only its flip failed, and
-/// said what was seen.
-fn complaint(ran: &Ran, name: &str, target: Target) -> Option<String> {
+/// Says what is wrong with how a flipped scenario came out; nothing if all that was turned failed and
+/// said what was seen, and nothing else did.
+fn complaint(ran: &Ran, name: &str, targets: &[(Target, String)]) -> Option<String> {
     let mut failed = Vec::new();
     let mut verdict = None;
     for event in &ran.events {
@@ -155,45 +161,50 @@ fn complaint(ran: &Ran, name: &str, target: Target) -> Option<String> {
             _ => {}
         }
     }
-    if failed != [target] {
-        return Some(format!("{failed:?} failed in place of {target:?}"));
+    if !failed.iter().eq(targets.iter().map(|(target, _)| target)) {
+        return Some(format!("{failed:?} failed"));
     }
     (verdict != Some(Verdict::Fail)).then(|| format!("the scenario's verdict is {verdict:?}"))
 }
 
-/// Every way to turn one thing that a scenario expects into something else.
+/// Every way to turn what a scenario expects into something else. An operation that is not to fail ends
+/// its scenario, so it is turned alone.
 fn flips_of(original: &Scenario) -> Vec<Flip> {
-    let mut flips = Vec::new();
+    let mut alone = Vec::new();
+    // By which way it is, and whether the number of the expectation is odd.
+    let mut together: BTreeMap<(usize, bool), Flip> = BTreeMap::new();
+    let unturned = || Flip {
+        scenario: original.clone(),
+        targets: Vec::new(),
+    };
+    let mut odd = false;
     for (step_at, step) in original.steps.iter().enumerate() {
+        let number = step_at + 1;
         for (at, item) in step.operations.iter().enumerate() {
             if item.fails.is_some() {
-                let mut scenario = original.clone();
-                scenario.steps[step_at].operations[at].fails = None;
-                scenario.steps[step_at].operations[at].right = None;
-                flips.push(Flip {
-                    what: format!(
-                        "step {}: `{}` is not to fail",
-                        step_at + 1,
-                        item.operation.command()
-                    ),
-                    scenario,
-                    target: Target::Operation(step_at + 1),
-                });
+                let mut flip = unturned();
+                let operation = &mut flip.scenario.steps[step_at].operations[at];
+                (operation.fails, operation.right) = (None, None);
+                let command = item.operation.command();
+                let what = format!("step {number}: `{command}` is not to fail");
+                flip.targets.push((Target::Operation(number), what));
+                alone.push(flip);
             }
         }
         for (at, expectation) in step.expectations.iter().enumerate() {
-            for (what, flipped) in flips_of_expectation(original, expectation) {
-                let mut scenario = original.clone();
-                scenario.steps[step_at].expectations[at] = flipped;
-                flips.push(Flip {
-                    what: format!("step {}, {}: {what}", step_at + 1, expectation.probe),
-                    scenario,
-                    target: Target::Expectation(step_at + 1, at + 1),
-                });
+            odd = !odd;
+            let ways = flips_of_expectation(original, expectation);
+            for (way, (what, flipped)) in ways.into_iter().enumerate() {
+                let flip = together.entry((way, odd)).or_insert_with(unturned);
+                flip.scenario.steps[step_at].expectations[at] = flipped;
+                let what = format!("step {number}, {}: {what}", expectation.probe);
+                flip.targets
+                    .push((Target::Expectation(number, at + 1), what));
             }
         }
     }
-    flips
+    alone.extend(together.into_values());
+    alone
 }
 
 fn flips_of_expectation(scenario: &Scenario, original: &Expectation) -> Vec<(String, Expectation)> {
@@ -340,30 +351,30 @@ fn change_reply(expectation: &mut Expectation, change: impl FnOnce(&mut Expected
     }
 }
 
-/// Every recorded snapshot, with one of its lines changed, has to fail, and alone.
+/// Every recorded snapshot, with one of its lines changed, has to fail; every second one is changed at
+/// a time, and those between have to pass.
 fn snapshots(scenario: &NamedScenario) -> Result<(), Failed> {
     let stem = scenario.name.replace('/', "__");
     let steps = parse(&scenario.file, &scenario.text)?.steps.len();
-    for step in 1..=steps {
-        let name = format!("{stem}__{step}");
-        let recorded = support::root()
-            .join("snapshots")
-            .join(format!("{name}.snap"));
-        let Ok(text) = fs::read_to_string(&recorded) else {
-            continue;
-        };
+    let recorded: Vec<(String, String)> = (1..=steps)
+        .filter_map(|step| {
+            let name = format!("{stem}__{step}");
+            let file = support::root().join(format!("snapshots/{name}.snap"));
+            Some((name, fs::read_to_string(file).ok()?))
+        })
+        .collect();
+    for turn in 0..recorded.len().min(2) {
         let folder = tempfile::tempdir()?;
-        for other in (1..=steps).filter(|other| *other != step) {
-            let name = format!("{stem}__{other}.snap");
-            let recorded = support::root().join("snapshots").join(&name);
-            if recorded.exists() {
-                symlink(recorded, folder.path().join(&name))?;
+        let mut changed = Vec::new();
+        for (at, (name, text)) in recorded.iter().enumerate() {
+            let file = folder.path().join(format!("{name}.snap"));
+            if at % 2 == turn {
+                fs::write(file, with_one_line_changed(text)?)?;
+                changed.push(name);
+            } else {
+                fs::write(file, text)?;
             }
         }
-        fs::write(
-            folder.path().join(format!("{name}.snap")),
-            with_one_line_changed(&text)?,
-        )?;
         let ran = support::run(
             support::netproof_run()
                 .arg(support::root().join(&scenario.file))
@@ -379,10 +390,17 @@ fn snapshots(scenario: &NamedScenario) -> Result<(), Failed> {
                         if *verdict != Verdict::Pass)
             })
             .collect();
-        let shown = matches!(failed.as_slice(), [Event::Snapshot { name: of, difference: Some(diff), .. }]
-            if *of == name && diff.contains("+  ") && diff.contains("-  "));
-        if ran.code != Some(1) || !shown {
-            return Err(format!("{name}: exit code {:?}, failed: {failed:?}", ran.code).into());
+        let shown = failed.iter().map(|event| match event {
+            Event::Snapshot {
+                name,
+                difference: Some(diff),
+                ..
+            } if diff.contains("+  ") && diff.contains("-  ") => Some(name),
+            _ => None,
+        });
+        if ran.code != Some(1) || !shown.eq(changed.iter().copied().map(Some)) {
+            let code = ran.code;
+            return Err(format!("{changed:?}: exit code {code:?}, failed: {failed:?}").into());
         }
     }
     Ok(())

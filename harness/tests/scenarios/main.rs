@@ -3,7 +3,7 @@
 //! The cases are found when the tests run, so a new file needs no rebuild and renames no other:
 //!
 //! * `tutorials/gateway`: the scenario passes, and its snapshots are the recorded ones;
-//! * `flips/tutorials/gateway`: each of its expectations, turned into its opposite one at a time,
+//! * `flips/tutorials/gateway`: each of its expectations, turned into its opposite among others,
 //!   fails and says what was seen instead;
 //! * `idle/tutorials/gateway`: without any one of its operations, one of its expectations fails;
 //! * `identity/...`: the facts are the same bytes in every tier, as every user, on every machine;

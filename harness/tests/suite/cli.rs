@@ -5,25 +5,10 @@ use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
+// A scenario that passes, in a moment.
+use netproof::run::SMALLEST as RIGHT;
 use rstest::rstest;
 use serde_json::Value;
-
-/// A scenario that passes, in a moment.
-const RIGHT: &str = "\
-title: Two nodes on one wire
-nodes: [a, b]
-steps:
-  - name: Wire them up
-    do:
-      - veth: {add: a/eth0, peer: b/eth0}
-      - address: {add: 10.0.0.1/24, dev: a/eth0}
-      - address: {add: 10.0.0.2/24, dev: b/eth0}
-      - up: a/eth0
-      - up: b/eth0
-    expect:
-      - ping: {from: a, to: 10.0.0.2}
-        reply: {ttl: 64}
-";
 
 fn netproof() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_netproof"));

@@ -9,7 +9,8 @@ use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
-use netproof::scenario::{Diagnostic, Diagnostics, SIZE_MAX, parse, parse_bytes, read};
+use netproof::scenario::limits::SIZE_MAX;
+use netproof::scenario::{Diagnostic, Diagnostics, parse, parse_bytes, read};
 use proptest::prelude::*;
 use proptest::sample::Index;
 use proptest::test_runner::Config;

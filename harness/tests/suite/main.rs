@@ -2,11 +2,13 @@
 
 #![expect(clippy::unwrap_used, reason = "a test: a panic is a failed case")]
 
+mod ci;
 mod cli;
 mod doctor;
+mod documents;
 mod invalid;
 mod layers;
-mod readme;
 mod runner;
 mod schema;
 mod show;
+mod verbs;
