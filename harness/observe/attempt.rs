@@ -151,8 +151,9 @@ impl Observer {
         match probe {
             Probe::Ping(ping) => {
                 let ttl = ping.ttl.as_ref().map(|ttl| ttl.value);
+                let size = ping.size.as_ref().map(|size| size.0);
                 let identifier = (self.attempts % u32::from(u16::MAX)) as u16;
-                let sent = match node.enter(|| EchoProbe::open(token, ttl))? {
+                let sent = match node.enter(|| EchoProbe::open(token, ttl, size))? {
                     Ok(echo) => after(echo.send(to, identifier), Sent::Echo(echo)),
                     Err(errno) => return Err(refused(errno)),
                 };

@@ -44,6 +44,7 @@ impl Observer {
                     from: Located::nowhere(node.name().clone()),
                     to: Located::nowhere(*to),
                     ttl: None,
+                    size: None,
                 });
                 let record = self.probe(world, topology, &probe).await?;
                 lines.push(format!("{:<width$}  {}", to.to_string(), record.fate));

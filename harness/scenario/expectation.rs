@@ -9,6 +9,7 @@ use serde::ser::SerializeMap;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::cause::Cause;
+use super::hardware::EchoSize;
 use super::name::{LinkRef, NodeName, Place};
 use super::value::{Located, Span, ValueError};
 
@@ -51,6 +52,11 @@ pub struct Ping {
     /// The TTL that the request leaves with; 64 when it is not given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ttl: Option<Located<u8>>,
+    /// How many bytes the request carries, as `ping -M probe -s`: it must not be cut, and what the
+    /// kernel has learned of the way's MTU is left aside. 56 bytes, which may be cut, when it is not
+    /// given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub size: Option<Located<EchoSize>>,
 }
 
 /// An ARP request sent on one interface.
@@ -257,7 +263,11 @@ impl Probe {
 impl fmt::Display for Probe {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Ping(ping) => write!(f, "ping from {} to {}", ping.from, ping.to),
+            Self::Ping(ping) => {
+                write!(f, "ping from {} to {}", ping.from, ping.to)?;
+                let size = ping.size.as_ref();
+                size.map_or(Ok(()), |size| write!(f, " with {size} bytes"))
+            }
             Self::Arp(arp) => write!(f, "arp from {} for {}", arp.from, arp.to),
             Self::Udp(to) | Self::Tcp(to) => {
                 write!(

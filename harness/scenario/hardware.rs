@@ -72,14 +72,16 @@ impl fmt::Display for Switch {
     }
 }
 
-/// Makes types for whole numbers that have an upper bound.
+/// Makes types for whole numbers between two bounds.
 macro_rules! numbers {
-    ($($(#[$doc:meta])* $name:ident($number:ty) to $max:literal, $what:literal;)+) => { $(
+    ($($(#[$doc:meta])* $name:ident($number:ty) from $min:literal to $max:literal, $what:literal;)+) => { $(
         $(#[$doc])*
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub struct $name(pub $number);
 
         impl $name {
+            /// The lowest that can be written.
+            pub const MIN: $number = $min;
             /// The highest that can be written.
             pub const MAX: $number = $max;
         }
@@ -89,12 +91,13 @@ macro_rules! numbers {
 
             fn from_str(text: &str) -> Result<Self, ValueError> {
                 let digits = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
-                let number = text.parse().ok().filter(|number| digits && *number <= Self::MAX);
+                let bounds = Self::MIN..=Self::MAX;
+                let number = text.parse().ok().filter(|number| digits && bounds.contains(number));
                 number.map(Self).ok_or_else(|| {
                     ValueError::new(
                         "bad-number",
                         format!("`{text}` is not {}", $what),
-                        format!("{} is a number from 0 to {}", $what, Self::MAX),
+                        format!("{} is a number from {} to {}", $what, Self::MIN, Self::MAX),
                     )
                 })
             }
@@ -112,13 +115,15 @@ macro_rules! numbers {
 
 numbers! {
     /// The largest packet of a link in bytes; what the kind takes is for the kernel to say.
-    Mtu(u32) to 65_535, "an MTU";
+    Mtu(u32) from 0 to 65_535, "an MTU";
     /// A time in seconds.
-    Seconds(u32) to 1_000_000, "a time in seconds";
+    Seconds(u32) from 0 to 1_000_000, "a time in seconds";
     /// The number of a VLAN, IEEE 802.1Q section 9.6; the highest is reserved.
-    VlanId(u16) to 4094, "a VLAN id";
+    VlanId(u16) from 0 to 4094, "a VLAN id";
     /// The number of a VXLAN segment, 24 bits, RFC 7348.
-    VxlanId(u32) to 16_777_215, "a VXLAN id";
+    VxlanId(u32) from 0 to 16_777_215, "a VXLAN id";
+    /// How many bytes an echo request carries behind its header; the first 16 mark it as ours.
+    EchoSize(u16) from 16 to 65_507, "the size of a ping";
 }
 
 as_text!(MacAddress, Switch);

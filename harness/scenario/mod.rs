@@ -25,7 +25,7 @@ pub use expectation::{
     Arp, Exchange, Expectation, ExpectedFate, ExpectedLoss, ExpectedRejection, ExpectedReply, Leg,
     Ping, Probe, Rejection, Sighting,
 };
-pub use hardware::{MacAddress, Mtu, Seconds, Switch, VlanId, VxlanId};
+pub use hardware::{EchoSize, MacAddress, Mtu, Seconds, Switch, VlanId, VxlanId};
 pub use model::{FactKind, Scenario, Step};
 pub use name::{IFNAME_MAX, IfName, LinkRef, NODE_NAME_MAX, NodeName, Place};
 pub use net::{Broadcast, Destination, Endpoint, InterfaceAddress, Prefix};

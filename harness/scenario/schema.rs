@@ -13,7 +13,7 @@ use super::expectation::{
     Arp, Exchange, Expectation, ExpectedLoss, ExpectedRejection, ExpectedReply, FATES, PROBES,
     Ping, Sighting,
 };
-use super::hardware::{MacAddress, Mtu, Seconds, Switch, VlanId, VxlanId};
+use super::hardware::{EchoSize, MacAddress, Mtu, Seconds, Switch, VlanId, VxlanId};
 use super::model::Scenario;
 use super::name::{IfName, LinkRef, NodeName, Place};
 use super::net::{Broadcast, Destination, Endpoint, InterfaceAddress, Prefix};
@@ -89,7 +89,7 @@ impl JsonSchema for Switch {
 
 /// Says from what to what a number goes.
 macro_rules! as_number {
-    ($($type:ident: $max:expr, $description:literal;)+) => { $(
+    ($($type:ident: $description:literal;)+) => { $(
         impl JsonSchema for $type {
             fn schema_name() -> Cow<'static, str> {
                 stringify!($type).into()
@@ -98,8 +98,8 @@ macro_rules! as_number {
             fn json_schema(_: &mut SchemaGenerator) -> Schema {
                 json_schema!({
                     "type": "integer",
-                    "minimum": 0,
-                    "maximum": $max,
+                    "minimum": $type::MIN,
+                    "maximum": $type::MAX,
                     "description": $description,
                 })
             }
@@ -108,10 +108,11 @@ macro_rules! as_number {
 }
 
 as_number! {
-    Mtu: Mtu::MAX, "The largest packet in bytes";
-    Seconds: Seconds::MAX, "A time in seconds";
-    VlanId: VlanId::MAX, "The number of a VLAN";
-    VxlanId: VxlanId::MAX, "The number of a VXLAN segment";
+    Mtu: "The largest packet in bytes";
+    Seconds: "A time in seconds";
+    VlanId: "The number of a VLAN";
+    EchoSize: "How many bytes a ping carries";
+    VxlanId: "The number of a VXLAN segment";
 }
 
 impl JsonSchema for SysctlValue {

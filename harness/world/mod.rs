@@ -29,7 +29,7 @@ pub use launch::{
 pub use machine::settings;
 pub use node::Node;
 pub use settle::SettleError;
-pub(crate) use sys::link_address;
+pub(crate) use sys::{Ipv4MtuDiscover, link_address};
 pub use topology::{Port, Topology};
 
 use crate::scenario::{HOST, NodeName};

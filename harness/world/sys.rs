@@ -2,10 +2,10 @@
 
 #![expect(
     unsafe_code,
-    reason = "fork(2), pidfd_open(2) and sockaddr_ll have no safe wrapper"
+    reason = "fork(2), pidfd_open(2), sockaddr_ll and a socket option have no safe wrapper"
 )]
 
-use std::os::fd::{FromRawFd, OwnedFd};
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 
 use nix::errno::Errno;
 use nix::libc;
@@ -59,4 +59,29 @@ pub(crate) fn link_address(index: i32) -> Option<nix::sys::socket::LinkAddr> {
     // SAFETY: the pointer is to a whole sockaddr_ll that lives through the call and whose family
     // says what it is; the call copies it.
     unsafe { LinkAddr::from_raw(std::ptr::from_ref(&address).cast(), length) }
+}
+
+/// The sockets' option that says whether packets may be cut, and whose word on the way's MTU counts:
+/// `IP_MTU_DISCOVER`, ip(7).
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Ipv4MtuDiscover;
+
+impl nix::sys::socket::SetSockOpt for Ipv4MtuDiscover {
+    type Val = libc::c_int;
+
+    fn set<F: std::os::fd::AsFd>(&self, fd: &F, value: &libc::c_int) -> Result<(), Errno> {
+        let length = size_of_val(value) as libc::socklen_t;
+        // SAFETY: the pointer is to an integer of that length that lives through the call, which
+        // copies it.
+        let result = unsafe {
+            libc::setsockopt(
+                fd.as_fd().as_raw_fd(),
+                libc::IPPROTO_IP,
+                libc::IP_MTU_DISCOVER,
+                std::ptr::from_ref(value).cast(),
+                length,
+            )
+        };
+        Errno::result(result).map(drop)
+    }
 }
