@@ -28,10 +28,10 @@ pub use net::{Broadcast, Destination, Endpoint, InterfaceAddress, Prefix};
 pub(crate) use operation::verb_table;
 pub use operation::{
     Address, Arguments, Bridge, BridgeOptions, BridgePort, BridgeSet, Chain, Conditions,
-    ConnectionState, Delete, Dnat, Down, Dummy, EntryChain, Filter, FilterChain, HOST, Ifb, Item,
-    Listen, Macvlan, MacvlanMode, Masquerade, Master, Mention, Move, Netns, Nomaster, Notrack,
-    Operation, Policy, PolicyTarget, Protocol, Refusal, Rename, Route, Rule, SetMac, SetMtu, Snat,
-    Sysctl, SysctlKey, SysctlValue, Target, Up, Veth, Vlan, Vxlan,
+    ConnectionState, Delete, Dnat, Down, Dummy, EntryChain, Fdb, Filter, FilterChain, HOST, Ifb,
+    Item, Listen, Macvlan, MacvlanMode, Masquerade, Master, Mention, Move, Neighbour, Netns,
+    Nomaster, Notrack, Operation, Policy, PolicyTarget, Protocol, Refusal, Rename, Route, Rule,
+    SetMac, SetMtu, Snat, Sysctl, SysctlKey, SysctlValue, Target, Up, Veth, Vlan, Vxlan,
 };
 pub use parse::{SIZE_MAX, parse, parse_bytes, read};
 pub use value::{Located, Span, ValueError};

@@ -77,6 +77,8 @@ pub enum FactKind {
     Routes,
     /// The neighbour (ARP) table.
     Neighbours,
+    /// The forwarding tables of bridges and tunnels.
+    Fdb,
     /// The fate of a ping from every node to every address.
     Reachability,
 }
@@ -89,6 +91,7 @@ impl FactKind {
             Self::Addresses => "addresses",
             Self::Routes => "routes",
             Self::Neighbours => "neighbours",
+            Self::Fdb => "fdb",
             Self::Reachability => "reachability",
         }
     }

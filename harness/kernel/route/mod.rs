@@ -2,6 +2,7 @@
 
 mod address;
 mod device;
+mod fdb;
 mod feature;
 mod link;
 mod monitor;
@@ -18,6 +19,7 @@ use rtnetlink::packet_route::RouteNetlinkMessage;
 
 pub use address::Address;
 pub use device::{BridgeSettings, NewLink, Particulars, PortSettings, VxlanSettings};
+pub use fdb::{FdbEntry, FdbState, NewFdbEntry};
 pub use link::{Link, LinkKind, OperState, PortState};
 pub use monitor::{Change, Monitor};
 pub use neighbour::{Neighbour, NeighbourState, NeighbourTable};

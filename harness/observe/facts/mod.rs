@@ -11,7 +11,9 @@ pub use text::write;
 
 use super::ObserveError;
 use crate::kernel::Mac;
-use crate::kernel::route::{Address, Link, LinkKind, Neighbour, NeighbourState, Route};
+use crate::kernel::route::{
+    Address, FdbEntry, FdbState, Link, LinkKind, Neighbour, NeighbourState, Route,
+};
 use crate::scenario::{FactKind, LinkRef, NodeName};
 use crate::world::{Topology, World};
 
@@ -29,8 +31,10 @@ pub struct NodeFacts {
     pub addresses: Vec<Address>,
     /// The routes of the main table.
     pub routes: Vec<Route>,
-    /// The neighbours.
+    /// The neighbours, and the addresses that the node answers for.
     pub neighbours: Vec<Neighbour>,
+    /// The forwarding tables of bridges and tunnels.
+    pub fdb: Vec<FdbEntry>,
 }
 
 /// What the kernel says of every node.
@@ -69,12 +73,17 @@ impl Facts {
             }
             if kinds.contains(&FactKind::Neighbours) {
                 of_node.neighbours = route.neighbours().await?;
+                of_node.neighbours.extend(route.proxied().await?);
+            }
+            if kinds.contains(&FactKind::Fdb) {
+                of_node.fdb = route.fdb().await?;
             }
             facts.nodes.insert(
                 node.name().clone(),
                 of_node
                     .without_fallback_tunnels()
                     .without_addressless_neighbours()
+                    .without_own_addresses()
                     .sorted(),
             );
         }
@@ -103,6 +112,13 @@ impl NodeFacts {
         self.neighbours.retain(|neighbour| {
             neighbour.state != NeighbourState::NoArp && !neighbour.address.is_multicast()
         });
+        self
+    }
+
+    /// Leaves out what a bridge knows without being told: the addresses of its own ports.
+    fn without_own_addresses(mut self) -> Self {
+        self.fdb
+            .retain(|entry| entry.bridge.is_none() || entry.state != FdbState::Permanent);
         self
     }
 
@@ -135,11 +151,11 @@ impl NodeFacts {
 }
 
 /// Finds the interface that a hardware address belongs to. A bridge takes over the address of one
-/// of its ports, and then speaks for it.
+/// of its ports, and then speaks for it. The zeros of `lo` belong to nobody.
 pub(super) fn owner_of(mac: Mac, topology: &Topology) -> Option<LinkRef> {
     let mut owners: Vec<(&NodeName, &Link)> = topology
         .iter()
-        .filter(|(_, link)| link.mac == Some(mac))
+        .filter(|(_, link)| link.mac == Some(mac) && link.kind != LinkKind::Loopback)
         .collect();
     owners.sort_by_key(|(node, link)| {
         (

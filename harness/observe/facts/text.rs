@@ -3,9 +3,10 @@
 use std::fmt::Write as _;
 
 use super::{Facts, NodeFacts, owner_of};
+use crate::kernel::Mac;
 use crate::kernel::route::{
-    Address, Link, LinkKind, Neighbour, Particulars, PortSettings, Route, RouteKind, RouteProtocol,
-    RouteScope,
+    Address, FdbEntry, FdbState, Link, LinkKind, Neighbour, Particulars, PortSettings, Route,
+    RouteKind, RouteProtocol, RouteScope,
 };
 use crate::scenario::{FactKind, NodeName};
 use crate::world::Topology;
@@ -69,6 +70,13 @@ fn lines(facts: &NodeFacts, node: &NodeName, kind: FactKind, topology: &Topology
             .iter()
             .map(|it| neighbour_line(it, &name(it.link), topology))
             .collect(),
+        FactKind::Fdb => {
+            let line = |it| fdb_line(it, &name, topology);
+            let mut lines: Vec<String> = facts.fdb.iter().map(line).collect();
+            // By what is shown: the addresses themselves differ between implementations.
+            lines.sort();
+            lines
+        }
         // Not what the kernel says but what probes found; see `matrix`.
         FactKind::Reachability => Vec::new(),
     }
@@ -224,15 +232,36 @@ fn route_line(route: &Route, name: &dyn Fn(u32) -> String) -> String {
 fn neighbour_line(neighbour: &Neighbour, link: &str, topology: &Topology) -> String {
     let mut line = format!("{} dev {link}", neighbour.address);
     if let Some(mac) = neighbour.mac {
-        match owner_of(mac, topology) {
-            Some(owner) => {
-                let _ = write!(line, " lladdr mac({owner})");
-            }
-            None => {
-                let _ = write!(line, " lladdr {mac}");
-            }
-        }
+        let _ = write!(line, " lladdr {}", station(mac, topology));
     }
     let _ = write!(line, " {}", neighbour.state.word());
     line
+}
+
+/// `mac(web/eth0) dev veth0 master br0 static`, in the order of `bridge fdb`. Set by hand is `static`
+/// everywhere; `self` and `permanent` say no more than that there is no bridge.
+fn fdb_line(entry: &FdbEntry, name: &dyn Fn(u32) -> String, topology: &Topology) -> String {
+    let mut line = format!("{} dev {}", station(entry.mac, topology), name(entry.link));
+    if let Some(vlan) = entry.vlan {
+        let _ = write!(line, " vlan {vlan}");
+    }
+    if let Some(remote) = entry.remote {
+        let _ = write!(line, " dst {remote}");
+    }
+    if let Some(bridge) = entry.bridge {
+        let _ = write!(line, " master {}", name(bridge));
+    }
+    line.push_str(match entry.state {
+        FdbState::Learned => " learned",
+        FdbState::Static | FdbState::Permanent => " static",
+    });
+    line
+}
+
+/// A hardware address by the interface that has it.
+fn station(mac: Mac, topology: &Topology) -> String {
+    match owner_of(mac, topology) {
+        Some(owner) => format!("mac({owner})"),
+        None => mac.to_string(),
+    }
 }

@@ -12,6 +12,7 @@ mod device;
 mod filter;
 mod link;
 mod listen;
+mod neighbour;
 mod setting;
 
 use std::fmt;
@@ -31,6 +32,7 @@ pub use filter::{
 };
 pub use link::{Delete, Down, Master, Move, Netns, Nomaster, Rename, SetMac, SetMtu, Up, Veth};
 pub use listen::Listen;
+pub use neighbour::{Fdb, Neighbour};
 pub use setting::{Sysctl, SysctlKey, SysctlValue};
 
 use super::value::{Located, Span};
@@ -81,6 +83,10 @@ macro_rules! verb_table {
             "address" => Address,
             /// Adds or deletes a route.
             "route" => Route,
+            /// Adds or deletes a neighbour, or an address to answer for.
+            "neighbour" => Neighbour,
+            /// Adds or deletes an entry of the forwarding table of a bridge or tunnel.
+            "fdb" => Fdb,
             /// Changes a network setting.
             "sysctl" => Sysctl,
             /// Translates the source of packets that leave.

@@ -42,6 +42,11 @@ const EXAMPLES: &[(&str, &str)] = &[
     ("address", "address: {add: 10.0.0.1/24, dev: web/eth0}"),
     ("route", "route: {in: web, add: default, via: 10.0.0.254}"),
     (
+        "neighbour",
+        "neighbour: {add: 10.0.0.2, lladdr: 02:00:00:00:00:01, dev: web/eth0}",
+    ),
+    ("fdb", "fdb: {add: 02:00:00:00:00:01, dev: host/veth0}"),
+    (
         "sysctl",
         "sysctl: {in: host, key: net.ipv4.ip_forward, value: 1}",
     ),

@@ -68,7 +68,14 @@ impl Shape {
         self.problems.push(problem);
     }
 
-    fn push(&mut self, id: &'static str, span: Span, message: &str, label: &str, help: &str) {
+    pub(super) fn push(
+        &mut self,
+        id: &'static str,
+        span: Span,
+        message: &str,
+        label: &str,
+        help: &str,
+    ) {
         self.problems
             .push(Diagnostic::new(id, span, message).label(label).help(help));
     }
@@ -172,7 +179,10 @@ impl Shape {
             Operation::BridgePort(port) if port.options().next().is_none() => {
                 self.nothing_to_set("bridge-port", "isolated: true", item.span);
             }
-            operation => super::rule::check(self, operation),
+            operation => {
+                super::rule::check(self, operation);
+                super::routing::check(self, operation, item.span);
+            }
         }
     }
 
@@ -194,7 +204,7 @@ impl Shape {
     }
 
     fn vxlan(&mut self, vxlan: &Vxlan) {
-        for address in vxlan.local.iter().chain([&vxlan.remote]) {
+        for address in vxlan.local.iter().chain(&vxlan.remote) {
             self.ipv4(address.value, address.span);
             if address.is_multicast() {
                 self.push(
@@ -211,7 +221,7 @@ impl Shape {
         }
     }
 
-    fn one_of_add_and_delete<T>(
+    pub(super) fn one_of_add_and_delete<T>(
         &mut self,
         verb: &str,
         (add, delete): (Option<&Located<T>>, Option<&Located<T>>),
