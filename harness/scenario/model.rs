@@ -73,8 +73,10 @@ pub enum FactKind {
     Links,
     /// Interface addresses.
     Addresses,
-    /// The main routing table.
+    /// The routing tables, except the local one.
     Routes,
+    /// The rules that choose the routing table.
+    Rules,
     /// The neighbour (ARP) table.
     Neighbours,
     /// The forwarding tables of bridges and tunnels.
@@ -90,6 +92,7 @@ impl FactKind {
             Self::Links => "links",
             Self::Addresses => "addresses",
             Self::Routes => "routes",
+            Self::Rules => "rules",
             Self::Neighbours => "neighbours",
             Self::Fdb => "fdb",
             Self::Reachability => "reachability",

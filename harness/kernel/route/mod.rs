@@ -8,6 +8,7 @@ mod link;
 mod monitor;
 mod neighbour;
 mod routes;
+mod rules;
 
 use futures_util::StreamExt;
 use netlink_sys::AsyncSocket as _;
@@ -23,7 +24,10 @@ pub use fdb::{FdbEntry, FdbState, NewFdbEntry};
 pub use link::{Link, LinkKind, OperState, PortState};
 pub use monitor::{Change, Monitor};
 pub use neighbour::{Neighbour, NeighbourState, NeighbourTable};
-pub use routes::{NewRoute, Route, RouteKind, RouteProtocol, RouteScope};
+pub use routes::{
+    MAIN_TABLE, NewNextHop, NewRoute, NextHop, Route, RouteKind, RouteProtocol, RouteScope,
+};
+pub use rules::{NewPolicyRule, PolicyAction, PolicyRule};
 
 use super::KernelError;
 use super::error::sentence_of;

@@ -12,7 +12,8 @@ pub use text::write;
 use super::ObserveError;
 use crate::kernel::Mac;
 use crate::kernel::route::{
-    Address, FdbEntry, FdbState, Link, LinkKind, Neighbour, NeighbourState, Route,
+    Address, FdbEntry, FdbState, Link, LinkKind, MAIN_TABLE, Neighbour, NeighbourState, PolicyRule,
+    Route,
 };
 use crate::scenario::{FactKind, LinkRef, NodeName};
 use crate::world::{Topology, World};
@@ -29,8 +30,10 @@ pub struct NodeFacts {
     pub links: Vec<Link>,
     /// Their addresses.
     pub addresses: Vec<Address>,
-    /// The routes of the main table.
+    /// The routes of all tables but the local one.
     pub routes: Vec<Route>,
+    /// The rules that choose the table, in the order in which they decide.
+    pub rules: Vec<PolicyRule>,
     /// The neighbours, and the addresses that the node answers for.
     pub neighbours: Vec<Neighbour>,
     /// The forwarding tables of bridges and tunnels.
@@ -70,6 +73,9 @@ impl Facts {
             }
             if kinds.contains(&FactKind::Routes) {
                 of_node.routes = route.routes().await?;
+            }
+            if kinds.contains(&FactKind::Rules) {
+                of_node.rules = route.rules().await?;
             }
             if kinds.contains(&FactKind::Neighbours) {
                 of_node.neighbours = route.neighbours().await?;
@@ -140,6 +146,8 @@ impl NodeFacts {
                 .destination
                 .map(|prefix| (prefix.addr(), prefix.prefix_len()));
             (
+                // The main table comes first.
+                (route.table != MAIN_TABLE, route.table),
                 destination,
                 route.metric,
                 route.link.map(name),

@@ -42,6 +42,11 @@ const EXAMPLES: &[(&str, &str)] = &[
     ("address", "address: {add: 10.0.0.1/24, dev: web/eth0}"),
     ("route", "route: {in: web, add: default, via: 10.0.0.254}"),
     (
+        "rule",
+        "rule: {in: web, add: 1000, from: 10.0.0.0/24, table: 100}",
+    ),
+    ("nexthops", "nexthops: [{via: 10.0.0.1}, {via: 10.1.0.1}]"),
+    (
         "neighbour",
         "neighbour: {add: 10.0.0.2, lladdr: 02:00:00:00:00:01, dev: web/eth0}",
     ),

@@ -1,13 +1,17 @@
-//! What neighbours and forwarding entries may say together.
+//! What rules, next hops, neighbours and forwarding entries may say together.
 
 use super::shape::Shape;
 use crate::scenario::diagnostic::Diagnostic;
-use crate::scenario::operation::{Fdb, Neighbour, Operation};
+use crate::scenario::operation::{Fdb, Neighbour, Operation, PolicyRule, Route};
 use crate::scenario::value::{Located, Span};
+
+/// The highest share of the flows that the kernel takes: its field has eight bits.
+const WEIGHT_MAX: u16 = 256;
 
 /// Checks an operation that is about the way of packets; any other is right.
 pub(super) fn check(shape: &mut Shape, operation: &Operation, span: Span) {
     match operation {
+        Operation::PolicyRule(it) => rule(shape, it, span),
         Operation::Neighbour(it) => neighbour(shape, it, span),
         Operation::Fdb(it) => fdb(shape, it, span),
         _ => {}
@@ -22,6 +26,107 @@ fn only_with_add(shape: &mut Shape, key: &str, span: Span) {
         "nothing is added here",
         "remove it: what is deleted is known without it",
     );
+}
+
+/// Checks the ways of a route that has several.
+pub(super) fn ways(shape: &mut Shape, route: &Route) {
+    let Some(hops) = &route.nexthops else {
+        return;
+    };
+    if route.add.is_none() {
+        only_with_add(shape, "nexthops", hops.span);
+    }
+    let alone = [
+        ("via", route.via.as_ref().map(|it| it.span)),
+        ("dev", route.dev.as_ref().map(|it| it.span)),
+        ("type", route.kind.as_ref().map(|it| it.span)),
+    ];
+    for (key, span) in alone {
+        if let Some(span) = span {
+            let message = format!("`{key}` and `nexthops` stand in one route");
+            let problem = Diagnostic::new("nexthops-and-a-way", span, message)
+                .label("what becomes of all packets")
+                .also(hops.span, "ways for a part of them each")
+                .help("remove the one or the other");
+            shape.add(problem);
+        }
+    }
+    if hops.len() < 2 {
+        shape.push(
+            "too-few-nexthops",
+            hops.span,
+            "the route has not several next hops",
+            "a list of at least two",
+            "write `via` and `dev` where there is only one way",
+        );
+    }
+    for hop in &hops.value {
+        if let Some(via) = &hop.via {
+            shape.ipv4(via.value, via.span);
+        }
+        if hop.via.is_none() && hop.dev.is_none() {
+            let span = hop.weight.as_ref().map_or(hops.span, |it| it.span);
+            shape.push(
+                "route-to-nowhere",
+                span,
+                "the next hop has neither `via` nor `dev`",
+                "how to get there is not said",
+                "name the gateway, `via: 10.0.0.254`, or the interface, `dev: eth0`",
+            );
+        }
+        if let Some(weight) = &hop.weight
+            && !(1..=WEIGHT_MAX).contains(&weight.value)
+        {
+            shape.push(
+                "bad-number",
+                weight.span,
+                &format!("`{weight}` is not a weight"),
+                "a share of the flows",
+                &format!("a weight is a number from 1 to {WEIGHT_MAX}"),
+            );
+        }
+    }
+}
+
+fn rule(shape: &mut Shape, it: &PolicyRule, span: Span) {
+    shape.one_of_add_and_delete("rule", (it.add.as_ref(), it.delete.as_ref()), span);
+    for prefix in it.from.iter().chain(&it.to) {
+        shape.ipv4(prefix.0.addr(), prefix.span);
+    }
+    let Some(add) = &it.add else {
+        let of_add = [
+            ("from", it.from.as_ref().map(|it| it.span)),
+            ("to", it.to.as_ref().map(|it| it.span)),
+            ("iif", it.iif.as_ref().map(|it| it.span)),
+            ("table", it.table.as_ref().map(|it| it.span)),
+            ("type", it.kind.as_ref().map(|it| it.span)),
+        ];
+        for (key, span) in of_add {
+            if let Some(span) = span {
+                only_with_add(shape, key, span);
+            }
+        }
+        return;
+    };
+    let id = "table-or-type";
+    match (&it.table, &it.kind) {
+        (Some(table), Some(kind)) => {
+            let message = format!("a `{kind}` rule asks no table");
+            let problem = Diagnostic::new(id, table.span, message)
+                .label("the table")
+                .also(kind.span, "because of this")
+                .help("remove the one or the other");
+            shape.add(problem);
+        }
+        (None, None) => shape.push(
+            id,
+            add.span,
+            "the rule does not say what it does",
+            "`table` or `type` is missing",
+            "write the table that it asks, `table: 100`, or `type: prohibit`",
+        ),
+        _ => {}
+    }
 }
 
 fn neighbour(shape: &mut Shape, it: &Neighbour, span: Span) {

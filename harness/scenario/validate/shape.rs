@@ -170,7 +170,10 @@ impl Shape {
         match &item.operation {
             Operation::Veth(veth) => self.veth(veth),
             Operation::Address(address) => self.address(address, item.span),
-            Operation::Route(route) => self.route(route, item.span),
+            Operation::Route(route) => {
+                self.route(route, item.span);
+                super::routing::ways(self, route);
+            }
             Operation::Listen(listen) => self.listen(listen, item.span),
             Operation::Vxlan(vxlan) => self.vxlan(vxlan),
             Operation::BridgeSet(set) if set.options().is_empty() => {
@@ -314,6 +317,7 @@ impl Shape {
             && route.kind.is_none()
             && route.via.is_none()
             && route.dev.is_none()
+            && route.nexthops.is_none()
         {
             let help = "name the gateway, `via: 10.0.0.254`, or the interface, `dev: eth0`";
             self.push(
