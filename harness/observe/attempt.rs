@@ -293,6 +293,10 @@ async fn silenced(
                 Errno::ENETUNREACH | Errno::EHOSTUNREACH | Errno::EACCES
             ) =>
         {
+            // Without a way back it never says anything, and its silence is no doubt.
+            if !node.route().has_way_to(end.source).await? {
+                return Ok(None);
+            }
             Ok(Some(format!(
                 "{} would refuse it ({error}), and says so no more often than once a second",
                 end.on.node

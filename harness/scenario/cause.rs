@@ -53,7 +53,7 @@ causes! {
     UnreachableRoute "unreachable-route" "A route refuses the packet: host unreachable.",
     ProhibitRoute "prohibit-route" "A route refuses the packet: prohibited.",
     BlackholeRule "blackhole-rule" "A rule of the routing policy drops the packet.",
-    UnreachableRule "unreachable-rule" "A rule of the routing policy refuses the packet: host unreachable.",
+    UnreachableRule "unreachable-rule" "A rule of the routing policy refuses the packet: network unreachable.",
     ProhibitRule "prohibit-rule" "A rule of the routing policy refuses the packet: prohibited.",
     LinkDown "link-down" "An interface on the way is down.",
     NoCarrier "no-carrier" "An interface is up, but what is behind it carries nothing.",

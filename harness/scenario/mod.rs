@@ -28,14 +28,15 @@ pub use expectation::{
 pub use hardware::{EchoSize, MacAddress, Mtu, Seconds, Switch, VlanId, VxlanId};
 pub use model::{FactKind, Scenario, Step};
 pub use name::{IFNAME_MAX, IfName, LinkRef, NODE_NAME_MAX, NodeName, Place};
-pub use net::{Broadcast, Destination, Endpoint, InterfaceAddress, Prefix};
+pub use net::{Broadcast, Destination, Endpoint, InterfaceAddress, Prefix, TableId};
 pub(crate) use operation::verb_table;
 pub use operation::{
     Address, Arguments, Bridge, BridgeOptions, BridgePort, BridgeSet, Chain, Conditions,
-    ConnectionState, Delete, Dnat, Down, Dummy, EntryChain, Filter, FilterChain, HOST, Ifb, Item,
-    Listen, Macvlan, MacvlanMode, Masquerade, Master, Mention, Move, Netns, Nomaster, Notrack,
-    Operation, Policy, PolicyTarget, Protocol, Refusal, Rename, Route, Rule, SetMac, SetMtu, Snat,
-    Sysctl, SysctlKey, SysctlValue, Target, Up, Veth, Vlan, Vxlan,
+    ConnectionState, Delete, Dnat, Down, Dummy, EntryChain, Fdb, Filter, FilterChain, HOST, Ifb,
+    Item, Listen, Macvlan, MacvlanMode, Masquerade, Master, Mention, Move, Neighbour, Netns,
+    NextHop, Nomaster, Notrack, Operation, Policy, PolicyRule, PolicyTarget, Protocol, Refusal,
+    Rename, Route, Rule, SetMac, SetMtu, Snat, Sysctl, SysctlKey, SysctlValue, Target, Up, Veth,
+    Vlan, Vxlan,
 };
 pub use parse::{parse, parse_bytes, read};
 pub use value::{Located, Span, ValueError};

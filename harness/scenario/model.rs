@@ -73,10 +73,14 @@ pub enum FactKind {
     Links,
     /// Interface addresses.
     Addresses,
-    /// The main routing table.
+    /// The routing tables, except the local one.
     Routes,
+    /// The rules that choose the routing table.
+    Rules,
     /// The neighbour (ARP) table.
     Neighbours,
+    /// The forwarding tables of bridges and tunnels.
+    Fdb,
     /// The fate of a ping from every node to every address.
     Reachability,
 }
@@ -88,7 +92,9 @@ impl FactKind {
             Self::Links => "links",
             Self::Addresses => "addresses",
             Self::Routes => "routes",
+            Self::Rules => "rules",
             Self::Neighbours => "neighbours",
+            Self::Fdb => "fdb",
             Self::Reachability => "reachability",
         }
     }

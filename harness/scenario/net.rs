@@ -64,6 +64,21 @@ pub struct Endpoint {
     pub port: Option<u16>,
 }
 
+/// A routing table, by its number or by one of the names that `ip` knows without being told.
+///
+/// ```
+/// use netproof::scenario::TableId;
+/// assert_eq!("main".parse::<TableId>()?, TableId(254));
+/// assert_eq!("100".parse::<TableId>()?.to_string(), "100");
+/// assert!("0".parse::<TableId>().is_err());
+/// # Ok::<(), netproof::scenario::ValueError>(())
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct TableId(pub u32);
+
+/// The tables that have names, linux/rtnetlink.h (`RT_TABLE_*`).
+const TABLES: &[(&str, u32)] = &[("default", 253), ("main", 254), ("local", 255)];
+
 impl InterfaceAddress {
     /// Returns the address.
     pub fn address(&self) -> IpAddr {
@@ -183,6 +198,38 @@ impl fmt::Display for Endpoint {
     }
 }
 
+impl FromStr for TableId {
+    type Err = ValueError;
+
+    fn from_str(text: &str) -> Result<Self, ValueError> {
+        let named = TABLES.iter().find(|(name, _)| *name == text);
+        let number = || {
+            let digits = text.bytes().all(|b| b.is_ascii_digit());
+            text.parse().ok().filter(|number| digits && *number > 0)
+        };
+        named
+            .map(|(_, number)| *number)
+            .or_else(number)
+            .map(Self)
+            .ok_or_else(|| {
+                ValueError::new(
+                    "bad-number",
+                    format!("`{text}` is not a routing table"),
+                    "write a number from 1 to 4294967295, or `main`, `default` or `local`",
+                )
+            })
+    }
+}
+
+impl fmt::Display for TableId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match TABLES.iter().find(|(_, number)| *number == self.0) {
+            Some((name, _)) => f.write_str(name),
+            None => self.0.fmt(f),
+        }
+    }
+}
+
 impl FromStr for Broadcast {
     type Err = ValueError;
 
@@ -234,7 +281,14 @@ impl fmt::Display for Broadcast {
     }
 }
 
-as_text!(InterfaceAddress, Destination, Prefix, Endpoint, Broadcast);
+as_text!(
+    InterfaceAddress,
+    Destination,
+    Prefix,
+    Endpoint,
+    Broadcast,
+    TableId
+);
 
 #[cfg(test)]
 mod tests {

@@ -16,7 +16,7 @@ use super::expectation::{
 use super::hardware::{EchoSize, MacAddress, Mtu, Seconds, Switch, VlanId, VxlanId};
 use super::model::Scenario;
 use super::name::{IfName, LinkRef, NodeName, Place};
-use super::net::{Broadcast, Destination, Endpoint, InterfaceAddress, Prefix};
+use super::net::{Broadcast, Destination, Endpoint, InterfaceAddress, Prefix, TableId};
 use super::operation::{Item, SysctlKey, SysctlValue};
 use super::value::Located;
 
@@ -113,6 +113,20 @@ as_number! {
     VlanId: "The number of a VLAN";
     EchoSize: "How many bytes a ping carries";
     VxlanId: "The number of a VXLAN segment";
+}
+
+impl JsonSchema for TableId {
+    fn schema_name() -> Cow<'static, str> {
+        "TableId".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "type": ["string", "integer"],
+            "pattern": r"^(main|default|local|[0-9]{1,10})$",
+            "description": "A routing table, by number or as `main`, `default` or `local`",
+        })
+    }
 }
 
 impl JsonSchema for SysctlValue {

@@ -47,6 +47,10 @@ pub const PINS: &[Pin] = &[
         "32768\t60999",
         "20000\t20999",
     ),
+    // Which of several next hops a flow takes: with a seed of its own the same in every run.
+    pin("net/ipv4/fib_multipath_hash_policy", "0", "1"),
+    pin("net/ipv4/fib_multipath_hash_seed", "1", "2"),
+    pin("net/ipv4/fib_multipath_use_neigh", "0", "1"),
     pin("net/ipv4/conf/*/accept_local", "0", "1"),
     pin("net/ipv4/conf/*/accept_redirects", "0", "1"),
     pin("net/ipv4/conf/*/accept_source_route", "0", "1"),

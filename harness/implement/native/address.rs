@@ -1,11 +1,16 @@
-//! `ip address` and `ip route`.
+//! `ip address`, `ip route` and `ip rule`.
 
 use std::net::{IpAddr, Ipv4Addr};
 
-use super::{Carry, Native, node};
+use nix::errno::Errno;
+
+use super::{Carry, Native, lacking, node};
 use crate::implement::OperationError;
-use crate::kernel::route::{NewRoute, RouteKind};
-use crate::scenario::{Address, Broadcast, Destination, InterfaceAddress, Refusal, Route};
+use crate::kernel::KernelError;
+use crate::kernel::route::{NewNextHop, NewPolicyRule, NewRoute, PolicyAction, RouteKind};
+use crate::scenario::{
+    Address, Broadcast, Destination, InterfaceAddress, PolicyRule, Refusal, Route,
+};
 use crate::world::World;
 
 impl Carry for Address {
@@ -44,6 +49,16 @@ fn broadcast_of(broadcast: Broadcast, address: InterfaceAddress) -> Option<Ipv4A
 impl Carry for Route {
     async fn carry(&self, _: &mut Native, world: &mut World) -> Result<(), OperationError> {
         let socket = node(world, &self.node)?.route();
+        let next_hops: Vec<NewNextHop<'_>> = self
+            .nexthops
+            .iter()
+            .flat_map(|hops| &hops.value)
+            .map(|hop| NewNextHop {
+                gateway: hop.via.as_ref().map(|via| via.value),
+                link: hop.dev.as_ref().map(|dev| dev.as_str()),
+                weight: hop.weight.as_ref().map(|weight| weight.value),
+            })
+            .collect();
         let to = |destination: Destination| NewRoute {
             destination: match destination {
                 Destination::Default => None,
@@ -60,12 +75,55 @@ impl Carry for Route {
             preferred_source: self.src.as_ref().map(|src| src.value),
             metric: self.metric.as_ref().map(|metric| metric.value),
             onlink: self.onlink,
+            table: self.table.as_ref().map(|table| table.value.0),
+            next_hops: &next_hops,
         };
         if let Some(added) = &self.add {
-            socket.add_route(to(added.value)).await?;
+            let added = socket.add_route(to(added.value)).await;
+            added.map_err(without_multipath)?;
         }
         if let Some(deleted) = &self.delete {
             socket.delete_route(to(deleted.value)).await?;
+        }
+        Ok(())
+    }
+}
+
+/// A kernel without multipath routes says `EINVAL`, and only its sentence tells why
+/// (net/ipv4/fib_semantics.c).
+fn without_multipath(reason: KernelError) -> OperationError {
+    let sentence = reason.sentence.as_deref().unwrap_or_default();
+    if reason.errno == Errno::EINVAL && sentence.contains("support not enabled in kernel") {
+        let feature = "multipath";
+        OperationError::Unsupported { feature, reason }
+    } else {
+        reason.into()
+    }
+}
+
+impl Carry for PolicyRule {
+    async fn carry(&self, _: &mut Native, world: &mut World) -> Result<(), OperationError> {
+        let route = node(world, &self.node)?.route();
+        let action = match (self.kind.as_ref().map(|kind| kind.value), &self.table) {
+            (Some(Refusal::Blackhole), _) => Some(PolicyAction::Blackhole),
+            (Some(Refusal::Unreachable), _) => Some(PolicyAction::Unreachable),
+            (Some(Refusal::Prohibit), _) => Some(PolicyAction::Prohibit),
+            (None, Some(table)) => Some(PolicyAction::Table(table.value.0)),
+            (None, None) => None,
+        };
+        let lacking = |error| lacking("rule", error);
+        if let (Some(added), Some(action)) = (&self.add, action) {
+            let rule = NewPolicyRule {
+                priority: added.value,
+                from: self.from.as_ref().map(|from| from.value.0),
+                to: self.to.as_ref().map(|to| to.value.0),
+                input: self.iif.as_ref().map(|iif| iif.as_str()),
+                action,
+            };
+            route.add_rule(rule).await.map_err(lacking)?;
+        }
+        if let Some(deleted) = &self.delete {
+            route.delete_rule(deleted.value).await.map_err(lacking)?;
         }
         Ok(())
     }

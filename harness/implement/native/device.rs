@@ -61,7 +61,7 @@ impl Carry for Vxlan {
     async fn carry(&self, native: &mut Native, world: &mut World) -> Result<(), OperationError> {
         let settings = VxlanSettings {
             id: self.id.value.0,
-            remote: Some(self.remote.value),
+            remote: self.remote.as_ref().map(|it| it.value),
             local: self.local.as_ref().map(|it| it.value),
             port: self.dstport.as_ref().map(|it| it.value),
         };

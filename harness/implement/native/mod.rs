@@ -5,6 +5,7 @@ mod bridge;
 mod device;
 mod filter;
 mod link;
+mod neighbour;
 mod setting;
 
 use std::collections::HashMap;

@@ -12,42 +12,11 @@ use ipnet::IpNet;
 use rtnetlink::packet_route::route::{
     RouteAttribute, RouteFlags, RouteMessage, RouteNextHopFlags, RouteType,
 };
-use rtnetlink::packet_route::rule::{RuleAction, RuleAttribute, RuleFlags, RuleMessage};
 use rtnetlink::packet_route::{AddressFamily, RouteNetlinkMessage};
 
-use super::RouteSocket;
 use super::routes::{ip_of, table_of};
+use super::{PolicyAction, PolicyRule, RouteSocket};
 use crate::kernel::KernelError;
-
-/// A rule of the routing policy database, ip-rule(8).
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct FibRule {
-    /// The lower is asked first.
-    pub priority: u32,
-    /// What it says of a packet that it matches.
-    pub action: FibAction,
-    /// The source of packets that it matches; all where there is none.
-    pub from: Option<IpNet>,
-    /// The destination of packets that it matches; all where there is none.
-    pub to: Option<IpNet>,
-    /// The name of the interface by which they come in; `lo` for those of the node itself.
-    pub iif: Option<String>,
-    /// It has a condition that is not looked at here: a mark, ports, a user.
-    pub has_more: bool,
-    /// It matches what the conditions do not.
-    pub inverted: bool,
-}
-
-/// What a rule says.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum FibAction {
-    /// Look into this table.
-    Table(u32),
-    /// A refusal.
-    Refuse(Refusal),
-    /// Anything else.
-    Other,
-}
 
 /// How a rule or route refuses a packet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -105,7 +74,7 @@ pub enum FibKind {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Fib {
     /// The rules, in the order in which they are asked.
-    pub rules: Vec<FibRule>,
+    pub rules: Vec<PolicyRule>,
     /// The routes of all tables.
     pub routes: Vec<FibRoute>,
 }
@@ -116,7 +85,7 @@ pub enum Found<'a> {
     /// A route.
     Route(&'a FibRoute),
     /// A rule that refuses it.
-    Rule(&'a FibRule, Refusal),
+    Rule(&'a PolicyRule, Refusal),
     /// No rule and no route has anything to say.
     Nothing,
     /// A rule on the way has conditions that were not looked at.
@@ -131,21 +100,26 @@ impl Fib {
             let is_in = |net: &Option<IpNet>, ip| net.is_none_or(|net| net.contains(&ip));
             let matches = is_in(&rule.from, source)
                 && is_in(&rule.to, destination)
-                && rule.iif.as_deref().is_none_or(|name| name == iif);
+                && rule.input.as_deref().is_none_or(|name| name == iif);
             if matches == rule.inverted {
                 continue;
             }
-            if rule.has_more {
+            if rule.detached {
+                continue;
+            }
+            if rule.has_more || rule.mark.is_some() || rule.output.is_some() {
                 return Found::Unknown;
             }
             match rule.action {
-                FibAction::Table(table) => {
+                PolicyAction::Table(table) => {
                     if let Some(route) = self.in_table(table, destination) {
                         return Found::Route(route);
                     }
                 }
-                FibAction::Refuse(refusal) => return Found::Rule(rule, refusal),
-                FibAction::Other => return Found::Unknown,
+                PolicyAction::Blackhole => return Found::Rule(rule, Refusal::Blackhole),
+                PolicyAction::Unreachable => return Found::Rule(rule, Refusal::Unreachable),
+                PolicyAction::Prohibit => return Found::Rule(rule, Refusal::Prohibit),
+                PolicyAction::Other(_) => return Found::Unknown,
             }
         }
         Found::Nothing
@@ -174,20 +148,11 @@ impl RouteSocket {
             IpAddr::V4(_) => AddressFamily::Inet,
             IpAddr::V6(_) => AddressFamily::Inet6,
         };
-        let mut question = RuleMessage::default();
-        question.header.family = family;
-        let rules = self.dump(RouteNetlinkMessage::GetRule(question)).await?;
         let mut question = RouteMessage::default();
         question.header.address_family = family;
         let routes = self.dump(RouteNetlinkMessage::GetRoute(question)).await?;
-        let mut fib = Fib {
-            rules: rules
-                .iter()
-                .filter_map(|answer| match answer {
-                    RouteNetlinkMessage::NewRule(message) => Some(rule(message)),
-                    _ => None,
-                })
-                .collect(),
+        Ok(Fib {
+            rules: self.rules_of(family).await?,
             routes: routes
                 .iter()
                 .filter_map(|answer| match answer {
@@ -195,51 +160,8 @@ impl RouteSocket {
                     _ => None,
                 })
                 .collect(),
-        };
-        fib.rules.sort_by_key(|rule| rule.priority);
-        Ok(fib)
+        })
     }
-}
-
-fn rule(message: &RuleMessage) -> FibRule {
-    let header = &message.header;
-    let mut table = u32::from(header.table);
-    let mut rule = FibRule {
-        priority: 0,
-        action: FibAction::Other,
-        from: None,
-        to: None,
-        iif: None,
-        has_more: header.tos != 0,
-        inverted: header.flags.contains(RuleFlags::Invert),
-    };
-    for attribute in &message.attributes {
-        match attribute {
-            RuleAttribute::Priority(priority) => rule.priority = *priority,
-            RuleAttribute::Table(number) => table = *number,
-            RuleAttribute::Source(ip) => rule.from = IpNet::new(*ip, header.src_len).ok(),
-            RuleAttribute::Destination(ip) => rule.to = IpNet::new(*ip, header.dst_len).ok(),
-            RuleAttribute::Iifname(name) => rule.iif = Some(name.clone()),
-            // The kernel always tells these two; all ones means that there is none.
-            RuleAttribute::SuppressPrefixLen(u32::MAX)
-            | RuleAttribute::SuppressIfGroup(u32::MAX)
-            | RuleAttribute::Protocol(_)
-            | RuleAttribute::L3MDev(false)
-            | RuleAttribute::FwMark(0)
-            | RuleAttribute::FwMask(0 | u32::MAX) => {}
-            // FRA_PAD
-            RuleAttribute::Other(_) => {}
-            _ => rule.has_more = true,
-        }
-    }
-    rule.action = match header.action {
-        RuleAction::ToTable => FibAction::Table(table),
-        RuleAction::Blackhole => FibAction::Refuse(Refusal::Blackhole),
-        RuleAction::Unreachable => FibAction::Refuse(Refusal::Unreachable),
-        RuleAction::Prohibit => FibAction::Refuse(Refusal::Prohibit),
-        _ => FibAction::Other,
-    };
-    rule
 }
 
 fn route(message: &RouteMessage, family: IpAddr) -> Option<FibRoute> {
@@ -304,15 +226,18 @@ mod tests {
 
     use super::*;
 
-    fn table(number: u32, priority: u32) -> FibRule {
-        FibRule {
+    fn table(number: u32, priority: u32) -> PolicyRule {
+        PolicyRule {
             priority,
-            action: FibAction::Table(number),
+            inverted: false,
             from: None,
             to: None,
-            iif: None,
+            mark: None,
+            input: None,
+            output: None,
+            detached: false,
             has_more: false,
-            inverted: false,
+            action: PolicyAction::Table(number),
         }
     }
 
@@ -333,13 +258,13 @@ mod tests {
     fn fib() -> Fib {
         Fib {
             rules: vec![
-                FibRule {
+                PolicyRule {
                     from: "10.9.0.0/16".parse().ok(),
-                    action: FibAction::Refuse(Refusal::Prohibit),
+                    action: PolicyAction::Prohibit,
                     ..table(0, 10)
                 },
-                FibRule {
-                    iif: Some("eth1".to_owned()),
+                PolicyRule {
+                    input: Some("eth1".to_owned()),
                     has_more: true,
                     ..table(7, 20)
                 },

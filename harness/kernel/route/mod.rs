@@ -2,12 +2,14 @@
 
 mod address;
 mod device;
+mod fdb;
 mod feature;
 mod fib;
 mod link;
 mod monitor;
 mod neighbour;
 mod routes;
+mod rules;
 
 use futures_util::StreamExt;
 use netlink_sys::AsyncSocket as _;
@@ -19,11 +21,15 @@ use rtnetlink::packet_route::RouteNetlinkMessage;
 
 pub use address::Address;
 pub use device::{BridgeSettings, NewLink, Particulars, PortSettings, VxlanSettings};
-pub use fib::{Fib, FibAction, FibHop, FibKind, FibRoute, FibRule, Found, Refusal};
+pub use fdb::{FdbEntry, FdbState, NewFdbEntry};
+pub use fib::{Fib, FibHop, FibKind, FibRoute, Found, Refusal};
 pub use link::{Link, LinkKind, OperState, PortState};
 pub use monitor::{Change, Monitor};
 pub use neighbour::{Neighbour, NeighbourState, NeighbourTable};
-pub use routes::{NewRoute, Route, RouteKind, RouteProtocol, RouteScope};
+pub use routes::{
+    MAIN_TABLE, NewNextHop, NewRoute, NextHop, Route, RouteKind, RouteProtocol, RouteScope,
+};
+pub use rules::{NewPolicyRule, PolicyAction, PolicyRule};
 
 use super::KernelError;
 use super::error::sentence_of;

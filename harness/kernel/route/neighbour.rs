@@ -2,8 +2,10 @@
 
 use std::net::IpAddr;
 
+use rtnetlink::packet_core::{NLM_F_CREATE, NLM_F_EXCL};
 use rtnetlink::packet_route::neighbour::{
-    NeighbourAddress, NeighbourAttribute, NeighbourMessage, NeighbourState as WireState,
+    NeighbourAddress, NeighbourAttribute, NeighbourFlags, NeighbourMessage,
+    NeighbourState as WireState,
 };
 use rtnetlink::packet_route::neighbour_table::{
     NeighbourTableAttribute, NeighbourTableMessage, NeighbourTableParameter,
@@ -39,6 +41,8 @@ pub enum NeighbourState {
     Permanent,
     /// Needs no hardware address, as on `lo`.
     NoArp,
+    /// No neighbour: the node itself answers requests for the address, in place of somebody else.
+    Proxy,
 }
 
 /// The neighbour table of the machine.
@@ -59,6 +63,7 @@ impl NeighbourState {
             Self::Failed => "failed",
             Self::Permanent => "permanent",
             Self::NoArp => "noarp",
+            Self::Proxy => "proxy",
         }
     }
 }
@@ -83,6 +88,7 @@ impl Neighbour {
             address: address?,
             mac,
             state: match message.header.state {
+                _ if message.header.flags.contains(NeighbourFlags::Proxy) => NeighbourState::Proxy,
                 WireState::Incomplete => NeighbourState::Incomplete,
                 WireState::Failed | WireState::None => NeighbourState::Failed,
                 WireState::Permanent => NeighbourState::Permanent,
@@ -100,8 +106,23 @@ impl RouteSocket {
     ///
     /// The kernel's refusal.
     pub async fn neighbours(&self) -> Result<Vec<Neighbour>, KernelError> {
+        self.neighbours_with(NeighbourFlags::empty()).await
+    }
+
+    /// Reads the IPv4 addresses that the node answers for in place of others, by entries of their
+    /// own, ordered by interface and address.
+    ///
+    /// # Errors
+    ///
+    /// The kernel's refusal.
+    pub async fn proxied(&self) -> Result<Vec<Neighbour>, KernelError> {
+        self.neighbours_with(NeighbourFlags::Proxy).await
+    }
+
+    async fn neighbours_with(&self, flags: NeighbourFlags) -> Result<Vec<Neighbour>, KernelError> {
         let mut question = NeighbourMessage::default();
         question.header.family = AddressFamily::Inet;
+        question.header.flags = flags;
         let answers = self
             .dump(RouteNetlinkMessage::GetNeighbour(question))
             .await?;
@@ -114,6 +135,66 @@ impl RouteSocket {
             .collect();
         neighbours.sort_by_key(|neighbour| (neighbour.link, neighbour.address));
         Ok(neighbours)
+    }
+
+    /// Adds a neighbour by hand, permanently; with no hardware address, one that the node answers
+    /// for in place of somebody else.
+    ///
+    /// # Errors
+    ///
+    /// `EEXIST` if the neighbour is known, `ENODEV` if there is no such interface.
+    pub async fn add_neighbour(
+        &self,
+        link: &str,
+        address: IpAddr,
+        mac: Option<Mac>,
+    ) -> Result<(), KernelError> {
+        let mut message = self.neighbour(link, address, mac.is_none()).await?;
+        message.header.state = WireState::Permanent;
+        message
+            .attributes
+            .extend(mac.map(|mac| NeighbourAttribute::LinkLayerAddress(mac.0.to_vec())));
+        self.change(
+            RouteNetlinkMessage::NewNeighbour(message),
+            NLM_F_CREATE | NLM_F_EXCL,
+        )
+        .await
+    }
+
+    /// Deletes a neighbour, or one that the node answers for.
+    ///
+    /// # Errors
+    ///
+    /// `ENOENT` if there is none such, `ENODEV` if there is no such interface.
+    pub async fn delete_neighbour(
+        &self,
+        link: &str,
+        address: IpAddr,
+        proxied: bool,
+    ) -> Result<(), KernelError> {
+        let message = self.neighbour(link, address, proxied).await?;
+        self.change(RouteNetlinkMessage::DelNeighbour(message), 0)
+            .await
+    }
+
+    async fn neighbour(
+        &self,
+        link: &str,
+        address: IpAddr,
+        proxied: bool,
+    ) -> Result<NeighbourMessage, KernelError> {
+        let mut message = NeighbourMessage::default();
+        message.header.family = match address {
+            IpAddr::V4(_) => AddressFamily::Inet,
+            IpAddr::V6(_) => AddressFamily::Inet6,
+        };
+        message.header.ifindex = self.link(link).await?.index;
+        if proxied {
+            message.header.flags = NeighbourFlags::Proxy;
+        }
+        let destination = NeighbourAttribute::Destination(address.into());
+        message.attributes.push(destination);
+        Ok(message)
     }
 
     /// Reads what the kernel says of the neighbour table as a whole. The table is the machine's: all
@@ -153,7 +234,9 @@ impl RouteSocket {
     }
 
     /// Sets how long the kernel waits on one interface for an ARP answer: `retrans_ms`
-    /// milliseconds for each of `probes` requests, arp(7).
+    /// milliseconds for each of `probes` requests, arp(7); and has it answer at once what it answers
+    /// in place of others. With a delay such requests wait in a queue that nothing shows
+    /// (`pneigh_enqueue`, net/core/neighbour.c).
     ///
     /// The same settings under `/proc/sys/net/ipv4/neigh` are hidden inside a user namespace, and
     /// those of the table itself cannot be set there at all (`ENOENT`).
@@ -176,6 +259,7 @@ impl RouteSocket {
             NeighbourTableParameter::Ifindex(link),
             NeighbourTableParameter::RetransTime(retrans_ms),
             NeighbourTableParameter::McastProbes(probes),
+            NeighbourTableParameter::ProxyDelay(0),
         ]));
         self.change(RouteNetlinkMessage::SetNeighbourTable(message), 0)
             .await

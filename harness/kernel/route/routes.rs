@@ -1,22 +1,31 @@
-//! The main routing table.
+//! The routing tables.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr};
 
 use ipnet::IpNet;
+use nix::errno::Errno;
 use rtnetlink::packet_core::{NLM_F_CREATE, NLM_F_EXCL};
 use rtnetlink::packet_route::route::{
-    RouteAddress, RouteAttribute, RouteFlags, RouteHeader, RouteMessage,
-    RouteProtocol as WireProtocol, RouteScope as WireScope, RouteType,
+    RouteAddress, RouteAttribute, RouteFlags, RouteHeader, RouteMessage, RouteNextHop,
+    RouteNextHopFlags, RouteProtocol as WireProtocol, RouteScope as WireScope, RouteType,
 };
 use rtnetlink::packet_route::{AddressFamily, RouteNetlinkMessage};
 
 use super::RouteSocket;
 use crate::kernel::KernelError;
 
-/// A route of the main table.
+/// The table that is asked where no rule says otherwise (`RT_TABLE_MAIN`, linux/rtnetlink.h).
+pub const MAIN_TABLE: u32 = RouteHeader::RT_TABLE_MAIN as u32;
+
+/// `RT_TABLE_LOCAL`.
+const LOCAL_TABLE: u32 = 255;
+
+/// A route.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Route {
+    /// The table that it is in.
+    pub table: u32,
     /// The kind; most are unicast.
     pub kind: RouteKind,
     /// The destination; none is the default route.
@@ -37,6 +46,23 @@ pub struct Route {
     pub link_down: bool,
     /// The gateway is taken to be on the link (`RTNH_F_ONLINK`).
     pub onlink: bool,
+    /// The next hops, where there are several; then there is no gateway or interface beside them.
+    pub next_hops: Vec<NextHop>,
+}
+
+/// One of several next hops of a route.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NextHop {
+    /// The gateway.
+    pub gateway: Option<IpAddr>,
+    /// The index of the interface that packets leave by.
+    pub link: u32,
+    /// Its share of the flows.
+    pub weight: u16,
+    /// The interface is down (`RTNH_F_DEAD`): it gets none.
+    pub dead: bool,
+    /// The interface has no carrier (`RTNH_F_LINKDOWN`).
+    pub link_down: bool,
 }
 
 /// What a route does with packets.
@@ -79,6 +105,21 @@ pub struct NewRoute<'a> {
     pub metric: Option<u32>,
     /// The gateway is taken to be on the link.
     pub onlink: bool,
+    /// The table; none is the main one.
+    pub table: Option<u32>,
+    /// Several next hops, in place of a gateway and an interface.
+    pub next_hops: &'a [NewNextHop<'a>],
+}
+
+/// One of several next hops of a route that is to be added.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NewNextHop<'a> {
+    /// The gateway.
+    pub gateway: Option<IpAddr>,
+    /// The name of the interface that packets leave by.
+    pub link: Option<&'a str>,
+    /// Its share of the flows, from 1 to 256; the kernel takes 1 where none is given.
+    pub weight: Option<u16>,
 }
 
 impl RouteProtocol {
@@ -126,7 +167,7 @@ impl fmt::Display for RouteScope {
 }
 
 impl RouteSocket {
-    /// Reads the IPv4 routes of the main table.
+    /// Reads the IPv4 routes of all tables but the local one, which follows from the addresses.
     ///
     /// # Errors
     ///
@@ -138,27 +179,27 @@ impl RouteSocket {
         Ok(answers
             .into_iter()
             .filter_map(|answer| match answer {
-                RouteNetlinkMessage::NewRoute(message) if in_main_table(&message) => {
-                    Some(from_message(&message))
-                }
+                RouteNetlinkMessage::NewRoute(message) => Some(from_message(&message)),
                 _ => None,
             })
+            .filter(|route| route.table != LOCAL_TABLE)
             .collect())
     }
 
-    /// Adds a route to the main table, as ip-route(8) does: protocol boot, scope link unless there
+    /// Adds a route, as ip-route(8) does: protocol boot, scope link unless there
     /// is a gateway.
     ///
     /// # Errors
     ///
     /// `EEXIST` if the destination has one, `ENETUNREACH` if the gateway is on no link, `ENODEV` if
-    /// there is no such interface.
+    /// there is no such interface, `EINVAL` where the kernel has no multipath routes.
     pub async fn add_route(&self, route: NewRoute<'_>) -> Result<(), KernelError> {
         let mut message = self.message(route).await?;
         message.header.protocol = WireProtocol::Boot;
         message.header.kind = wire_kind(route.kind);
         // iproute2 gives scope link to what is neither behind a gateway nor refused.
-        message.header.scope = if route.gateway.is_none() && route.kind == RouteKind::Unicast {
+        let way = route.gateway.is_some() || !route.next_hops.is_empty();
+        message.header.scope = if !way && route.kind == RouteKind::Unicast {
             WireScope::Link
         } else {
             WireScope::Universe
@@ -170,7 +211,7 @@ impl RouteSocket {
         .await
     }
 
-    /// Deletes a route from the main table.
+    /// Deletes a route.
     ///
     /// # Errors
     ///
@@ -215,9 +256,36 @@ impl RouteSocket {
             .map(|_| ())
     }
 
+    /// Tells whether the node has a way for packets of its own to an address, as
+    /// `ip route get DESTINATION` does.
+    ///
+    /// # Errors
+    ///
+    /// The kernel's refusal to say.
+    pub async fn has_way_to(&self, destination: IpAddr) -> Result<bool, KernelError> {
+        let mut question = RouteMessage::default();
+        question.header.address_family = AddressFamily::Inet;
+        question.header.destination_prefix_length = 32;
+        question.attributes = vec![RouteAttribute::Destination(destination.into())];
+        match self.get(RouteNetlinkMessage::GetRoute(question)).await {
+            Ok(_) => Ok(true),
+            Err(error) => match error.errno {
+                Errno::ENETUNREACH | Errno::EHOSTUNREACH | Errno::EACCES | Errno::EINVAL => {
+                    Ok(false)
+                }
+                _ => Err(error),
+            },
+        }
+    }
+
     async fn message(&self, route: NewRoute<'_>) -> Result<RouteMessage, KernelError> {
         let mut message = RouteMessage::default();
-        message.header.table = RouteHeader::RT_TABLE_MAIN;
+        match u8::try_from(route.table.unwrap_or(MAIN_TABLE)) {
+            Ok(table) => message.header.table = table,
+            Err(_) => message
+                .attributes
+                .extend(route.table.map(RouteAttribute::Table)),
+        }
         message.header.address_family = AddressFamily::Inet;
         if let Some(destination) = route.destination {
             message.header.destination_prefix_length = destination.prefix_len();
@@ -246,6 +314,25 @@ impl RouteSocket {
                 .attributes
                 .push(RouteAttribute::Oif(self.link(link).await?.index));
         }
+        let mut next_hops = Vec::new();
+        for hop in route.next_hops {
+            let mut next_hop = RouteNextHop::default();
+            if let Some(link) = hop.link {
+                next_hop.interface_index = self.link(link).await?.index;
+            }
+            // The field counts from 0 (`rtnh_hops`, linux/rtnetlink.h).
+            next_hop.hops = hop
+                .weight
+                .map_or(0, |it| it.saturating_sub(1).min(255) as u8);
+            let gateway = hop.gateway.map(|it| RouteAttribute::Gateway(it.into()));
+            next_hop.attributes.extend(gateway);
+            next_hops.push(next_hop);
+        }
+        if !next_hops.is_empty() {
+            message
+                .attributes
+                .push(RouteAttribute::MultiPath(next_hops));
+        }
         Ok(message)
     }
 }
@@ -258,10 +345,6 @@ fn wire_kind(kind: RouteKind) -> RouteType {
         RouteKind::Prohibit => RouteType::Prohibit,
         RouteKind::Other(number) => RouteType::from(number),
     }
-}
-
-fn in_main_table(message: &RouteMessage) -> bool {
-    table_of(message) == u32::from(RouteHeader::RT_TABLE_MAIN)
 }
 
 /// Returns the number of the table that a route is in.
@@ -284,9 +367,23 @@ pub(super) fn ip_of(address: &RouteAddress) -> Option<IpAddr> {
     }
 }
 
+fn next_hop_from(hop: &RouteNextHop) -> NextHop {
+    NextHop {
+        gateway: hop.attributes.iter().find_map(|attribute| match attribute {
+            RouteAttribute::Gateway(address) => ip_of(address),
+            _ => None,
+        }),
+        link: hop.interface_index,
+        weight: u16::from(hop.hops) + 1,
+        dead: hop.flags.contains(RouteNextHopFlags::Dead),
+        link_down: hop.flags.contains(RouteNextHopFlags::Linkdown),
+    }
+}
+
 fn from_message(message: &RouteMessage) -> Route {
     let header = &message.header;
     let mut route = Route {
+        table: header.table.into(),
         kind: match header.kind {
             RouteType::Unicast => RouteKind::Unicast,
             RouteType::BlackHole => RouteKind::Blackhole,
@@ -303,6 +400,7 @@ fn from_message(message: &RouteMessage) -> Route {
         metric: 0,
         link_down: header.flags.contains(RouteFlags::Linkdown),
         onlink: header.flags.contains(RouteFlags::Onlink),
+        next_hops: Vec::new(),
     };
     for attribute in &message.attributes {
         match attribute {
@@ -314,6 +412,10 @@ fn from_message(message: &RouteMessage) -> Route {
             RouteAttribute::PrefSource(address) => route.preferred_source = ip_of(address),
             RouteAttribute::Oif(index) => route.link = Some(*index),
             RouteAttribute::Priority(metric) => route.metric = *metric,
+            RouteAttribute::Table(table) => route.table = *table,
+            RouteAttribute::MultiPath(hops) => {
+                route.next_hops = hops.iter().map(next_hop_from).collect();
+            }
             _ => {}
         }
     }

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use super::packet::link_ref;
 use super::{Explanation, ObserveError, Scene, Search, in_node, key};
-use crate::kernel::route::{Fib, FibHop, FibKind, FibRule, Found, Refusal};
+use crate::kernel::route::{Fib, FibHop, FibKind, Found, PolicyRule, Refusal};
 use crate::scenario::{Cause, LinkRef, NodeName};
 
 /// The name under which rules know packets that a node sends itself.
@@ -102,7 +102,7 @@ pub(super) fn way(
 fn refused_by_rule(
     search: &mut Search,
     node: &NodeName,
-    rule: &FibRule,
+    rule: &PolicyRule,
     refusal: Refusal,
 ) -> Explanation {
     let (cause, word) = match refusal {

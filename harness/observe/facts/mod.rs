@@ -11,7 +11,10 @@ pub use text::write;
 
 use super::ObserveError;
 use crate::kernel::Mac;
-use crate::kernel::route::{Address, Link, LinkKind, Neighbour, NeighbourState, Route};
+use crate::kernel::route::{
+    Address, FdbEntry, FdbState, Link, LinkKind, MAIN_TABLE, Neighbour, NeighbourState, PolicyRule,
+    Route,
+};
 use crate::scenario::{FactKind, LinkRef, NodeName};
 use crate::world::{Topology, World};
 
@@ -27,10 +30,14 @@ pub struct NodeFacts {
     pub links: Vec<Link>,
     /// Their addresses.
     pub addresses: Vec<Address>,
-    /// The routes of the main table.
+    /// The routes of all tables but the local one.
     pub routes: Vec<Route>,
-    /// The neighbours.
+    /// The rules that choose the table, in the order in which they decide.
+    pub rules: Vec<PolicyRule>,
+    /// The neighbours, and the addresses that the node answers for.
     pub neighbours: Vec<Neighbour>,
+    /// The forwarding tables of bridges and tunnels.
+    pub fdb: Vec<FdbEntry>,
 }
 
 /// What the kernel says of every node.
@@ -67,14 +74,22 @@ impl Facts {
             if kinds.contains(&FactKind::Routes) {
                 of_node.routes = route.routes().await?;
             }
+            if kinds.contains(&FactKind::Rules) {
+                of_node.rules = route.rules().await?;
+            }
             if kinds.contains(&FactKind::Neighbours) {
                 of_node.neighbours = route.neighbours().await?;
+                of_node.neighbours.extend(route.proxied().await?);
+            }
+            if kinds.contains(&FactKind::Fdb) {
+                of_node.fdb = route.fdb().await?;
             }
             facts.nodes.insert(
                 node.name().clone(),
                 of_node
                     .without_fallback_tunnels()
                     .without_addressless_neighbours()
+                    .without_own_addresses()
                     .sorted(),
             );
         }
@@ -106,6 +121,13 @@ impl NodeFacts {
         self
     }
 
+    /// Leaves out what a bridge knows without being told: the addresses of its own ports.
+    fn without_own_addresses(mut self) -> Self {
+        self.fdb
+            .retain(|entry| entry.bridge.is_none() || entry.state != FdbState::Permanent);
+        self
+    }
+
     /// Orders everything by what it says, not by index or age.
     fn sorted(mut self) -> Self {
         let names: BTreeMap<u32, String> = self
@@ -124,6 +146,8 @@ impl NodeFacts {
                 .destination
                 .map(|prefix| (prefix.addr(), prefix.prefix_len()));
             (
+                // The main table comes first.
+                (route.table != MAIN_TABLE, route.table),
                 destination,
                 route.metric,
                 route.link.map(name),
@@ -135,11 +159,11 @@ impl NodeFacts {
 }
 
 /// Finds the interface that a hardware address belongs to. A bridge takes over the address of one
-/// of its ports, and then speaks for it.
+/// of its ports, and then speaks for it. The zeros of `lo` belong to nobody.
 pub(super) fn owner_of(mac: Mac, topology: &Topology) -> Option<LinkRef> {
     let mut owners: Vec<(&NodeName, &Link)> = topology
         .iter()
-        .filter(|(_, link)| link.mac == Some(mac))
+        .filter(|(_, link)| link.mac == Some(mac) && link.kind != LinkKind::Loopback)
         .collect();
     owners.sort_by_key(|(node, link)| {
         (

@@ -2,12 +2,15 @@
 
 use std::fmt::Write as _;
 
+use ipnet::IpNet;
+
 use super::{Facts, NodeFacts, owner_of};
+use crate::kernel::Mac;
 use crate::kernel::route::{
-    Address, Link, LinkKind, Neighbour, Particulars, PortSettings, Route, RouteKind, RouteProtocol,
-    RouteScope,
+    Address, FdbEntry, FdbState, Link, LinkKind, MAIN_TABLE, Neighbour, Particulars, PolicyAction,
+    PolicyRule, PortSettings, Route, RouteKind, RouteProtocol, RouteScope,
 };
-use crate::scenario::{FactKind, NodeName};
+use crate::scenario::{FactKind, NodeName, TableId};
 use crate::world::Topology;
 
 /// Seconds that a bridge keeps an address, if nobody says otherwise (`BR_DEFAULT_AGEING_TIME`).
@@ -64,11 +67,19 @@ fn lines(facts: &NodeFacts, node: &NodeName, kind: FactKind, topology: &Topology
             .iter()
             .map(|it| route_line(it, &name))
             .collect(),
+        FactKind::Rules => facts.rules.iter().map(rule_line).collect(),
         FactKind::Neighbours => facts
             .neighbours
             .iter()
             .map(|it| neighbour_line(it, &name(it.link), topology))
             .collect(),
+        FactKind::Fdb => {
+            let line = |it| fdb_line(it, &name, topology);
+            let mut lines: Vec<String> = facts.fdb.iter().map(line).collect();
+            // By what is shown: the addresses themselves differ between implementations.
+            lines.sort();
+            lines
+        }
         // Not what the kernel says but what probes found; see `matrix`.
         FactKind::Reachability => Vec::new(),
     }
@@ -187,18 +198,16 @@ fn route_line(route: &Route, name: &dyn Fn(u32) -> String) -> String {
     };
     match route.destination {
         None => line.push_str("default"),
-        Some(prefix) if prefix.prefix_len() == prefix.max_prefix_len() => {
-            let _ = write!(line, "{}", prefix.addr());
-        }
-        Some(prefix) => {
-            let _ = write!(line, "{prefix}");
-        }
+        Some(prefix) => line.push_str(&short(prefix)),
     }
     if let Some(gateway) = route.gateway {
         let _ = write!(line, " via {gateway}");
     }
     if let Some(link) = route.link {
         let _ = write!(line, " dev {}", name(link));
+    }
+    if route.table != MAIN_TABLE {
+        let _ = write!(line, " table {}", TableId(route.table));
     }
     if route.protocol != RouteProtocol::BOOT {
         let _ = write!(line, " proto {}", route.protocol);
@@ -218,21 +227,99 @@ fn route_line(route: &Route, name: &dyn Fn(u32) -> String) -> String {
     if route.link_down {
         line.push_str(" linkdown");
     }
+    for hop in &route.next_hops {
+        line.push_str(" nexthop");
+        if let Some(gateway) = hop.gateway {
+            let _ = write!(line, " via {gateway}");
+        }
+        let _ = write!(line, " dev {} weight {}", name(hop.link), hop.weight);
+        if hop.dead {
+            line.push_str(" dead");
+        }
+        if hop.link_down {
+            line.push_str(" linkdown");
+        }
+    }
+    line
+}
+
+/// A prefix as `ip` prints it: one that is a single address, without its length.
+fn short(prefix: IpNet) -> String {
+    if prefix.prefix_len() == prefix.max_prefix_len() {
+        prefix.addr().to_string()
+    } else {
+        prefix.to_string()
+    }
+}
+
+/// `1000: from 10.0.0.0/24 lookup 100`, as `ip rule` prints it. The three rules that every node begins
+/// with are shown too: what a rule does depends on where it stands between them.
+fn rule_line(rule: &PolicyRule) -> String {
+    let mut line = format!("{}:", rule.priority);
+    if rule.inverted {
+        line.push_str(" not");
+    }
+    let from = rule.from.map_or_else(|| "all".to_owned(), short);
+    let _ = write!(line, " from {from}");
+    if let Some(to) = rule.to {
+        let _ = write!(line, " to {}", short(to));
+    }
+    match rule.mark {
+        Some((mark, u32::MAX)) => drop(write!(line, " fwmark {mark:#x}")),
+        Some((mark, mask)) => drop(write!(line, " fwmark {mark:#x}/{mask:#x}")),
+        None => {}
+    }
+    for (word, interface) in [("iif", &rule.input), ("oif", &rule.output)] {
+        if let Some(interface) = interface {
+            let _ = write!(line, " {word} {interface}");
+        }
+    }
+    if rule.detached {
+        line.push_str(" [detached]");
+    }
+    let _ = match rule.action {
+        PolicyAction::Table(table) => write!(line, " lookup {}", TableId(table)),
+        PolicyAction::Blackhole => write!(line, " blackhole"),
+        PolicyAction::Unreachable => write!(line, " unreachable"),
+        PolicyAction::Prohibit => write!(line, " prohibit"),
+        PolicyAction::Other(number) => write!(line, " action {number}"),
+    };
     line
 }
 
 fn neighbour_line(neighbour: &Neighbour, link: &str, topology: &Topology) -> String {
     let mut line = format!("{} dev {link}", neighbour.address);
     if let Some(mac) = neighbour.mac {
-        match owner_of(mac, topology) {
-            Some(owner) => {
-                let _ = write!(line, " lladdr mac({owner})");
-            }
-            None => {
-                let _ = write!(line, " lladdr {mac}");
-            }
-        }
+        let _ = write!(line, " lladdr {}", station(mac, topology));
     }
     let _ = write!(line, " {}", neighbour.state.word());
     line
+}
+
+/// `mac(web/eth0) dev veth0 master br0 static`, in the order of `bridge fdb`. Set by hand is `static`
+/// everywhere; `self` and `permanent` say no more than that there is no bridge.
+fn fdb_line(entry: &FdbEntry, name: &dyn Fn(u32) -> String, topology: &Topology) -> String {
+    let mut line = format!("{} dev {}", station(entry.mac, topology), name(entry.link));
+    if let Some(vlan) = entry.vlan {
+        let _ = write!(line, " vlan {vlan}");
+    }
+    if let Some(remote) = entry.remote {
+        let _ = write!(line, " dst {remote}");
+    }
+    if let Some(bridge) = entry.bridge {
+        let _ = write!(line, " master {}", name(bridge));
+    }
+    line.push_str(match entry.state {
+        FdbState::Learned => " learned",
+        FdbState::Static | FdbState::Permanent => " static",
+    });
+    line
+}
+
+/// A hardware address by the interface that has it.
+fn station(mac: Mac, topology: &Topology) -> String {
+    match owner_of(mac, topology) {
+        Some(owner) => format!("mac({owner})"),
+        None => mac.to_string(),
+    }
 }

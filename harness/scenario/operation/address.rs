@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::arguments::{Arguments, Mention, ip, word};
 use crate::scenario::name::{IfName, LinkRef, NodeName};
-use crate::scenario::net::{Broadcast, Destination, InterfaceAddress};
+use crate::scenario::net::{Broadcast, Destination, InterfaceAddress, TableId};
 use crate::scenario::value::Located;
 
 /// `ip address add|delete ADDRESS [broadcast ADDRESS] dev NAME`.
@@ -30,9 +30,12 @@ pub struct Address {
     pub broadcast: Option<Located<Broadcast>>,
 }
 
-/// `ip route add|delete [TYPE] DESTINATION [via GATEWAY] [dev NAME] [src ADDRESS] [metric N] [onlink]`.
+/// `ip route add|delete [TYPE] DESTINATION [via GATEWAY] [dev NAME] [table TABLE] [src ADDRESS]
+/// [metric N] [onlink] [nexthop …]`.
 ///
-/// It has either `add` or `delete`.
+/// It has either `add` or `delete`. Which of several `nexthops` a packet takes follows from its
+/// addresses; a `weight` of 3 gets three times the flows of 1. From Linux 6.11 on it is the same way in
+/// every run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Route {
@@ -63,6 +66,27 @@ pub struct Route {
     /// The gateway is taken to be on the link, whatever its address says.
     #[serde(default, skip_serializing_if = "is_false")]
     pub onlink: bool,
+    /// The table; the main one if none is given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub table: Option<Located<TableId>>,
+    /// Several ways, in place of `via` and `dev`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub nexthops: Option<Located<Vec<NextHop>>>,
+}
+
+/// `nexthop [via GATEWAY] [dev NAME] [weight N]`: one of several ways.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NextHop {
+    /// The gateway.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub via: Option<Located<IpAddr>>,
+    /// The interface that packets leave by.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dev: Option<Located<IfName>>,
+    /// Its share of the flows, from 1 to 256; 1 if none is given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub weight: Option<Located<u16>>,
 }
 
 /// What a route does with packets that it does not send on.
@@ -133,6 +157,9 @@ impl Arguments for Route {
         if let Some(dev) = &self.dev {
             text += &format!(" dev {}", word(dev.as_str()));
         }
+        if let Some(table) = &self.table {
+            text += &format!(" table {table}");
+        }
         if let Some(src) = &self.src {
             text += &format!(" src {src}");
         }
@@ -141,6 +168,18 @@ impl Arguments for Route {
         }
         if self.onlink {
             text += " onlink";
+        }
+        for hop in self.nexthops.iter().flat_map(|hops| &hops.value) {
+            text += " nexthop";
+            if let Some(via) = &hop.via {
+                text += &format!(" via {via}");
+            }
+            if let Some(dev) = &hop.dev {
+                text += &format!(" dev {}", word(dev.as_str()));
+            }
+            if let Some(weight) = &hop.weight {
+                text += &format!(" weight {weight}");
+            }
         }
         text
     }

@@ -69,7 +69,7 @@ pub struct Vlan {
     pub id: Located<VlanId>,
 }
 
-/// `ip link add NAME type vxlan id ID remote ADDRESS [local ADDRESS] [dstport PORT] [dev LOWER]`.
+/// `ip link add NAME type vxlan id ID [remote ADDRESS] [local ADDRESS] [dstport PORT] [dev LOWER]`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Vxlan {
@@ -77,8 +77,9 @@ pub struct Vxlan {
     pub add: Located<LinkRef>,
     /// The segment.
     pub id: Located<VxlanId>,
-    /// The other end of the tunnel, where nothing better was learned.
-    pub remote: Located<IpAddr>,
+    /// The other end of the tunnel, where nothing better was learned or set.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub remote: Option<Located<IpAddr>>,
     /// The source address of the tunnel.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub local: Option<Located<IpAddr>>,
@@ -130,7 +131,10 @@ adds_link!(
 
 impl Vxlan {
     fn words(&self) -> String {
-        let mut text = format!(" type vxlan id {} remote {}", self.id, self.remote);
+        let mut text = format!(" type vxlan id {}", self.id);
+        if let Some(remote) = &self.remote {
+            text += &format!(" remote {remote}");
+        }
         if let Some(local) = &self.local {
             text += &format!(" local {local}");
         }

@@ -12,6 +12,8 @@ mod device;
 mod filter;
 mod link;
 mod listen;
+mod neighbour;
+mod rule;
 mod setting;
 
 use std::fmt;
@@ -20,7 +22,7 @@ use serde::de::{self, MapAccess, Visitor};
 use serde::ser::SerializeMap;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-pub use address::{Address, Refusal, Route};
+pub use address::{Address, NextHop, Refusal, Route};
 pub(super) use arguments::word;
 pub use arguments::{Arguments, HOST, Mention};
 pub use bridge::{Bridge, BridgeOptions, BridgePort, BridgeSet};
@@ -31,6 +33,8 @@ pub use filter::{
 };
 pub use link::{Delete, Down, Master, Move, Netns, Nomaster, Rename, SetMac, SetMtu, Up, Veth};
 pub use listen::Listen;
+pub use neighbour::{Fdb, Neighbour};
+pub use rule::PolicyRule;
 pub use setting::{Sysctl, SysctlKey, SysctlValue};
 
 use super::value::{Located, Span};
@@ -81,6 +85,12 @@ macro_rules! verb_table {
             "address" => Address,
             /// Adds or deletes a route.
             "route" => Route,
+            /// Adds or deletes a rule that chooses the routing table.
+            "rule" => PolicyRule,
+            /// Adds or deletes a neighbour, or an address to answer for.
+            "neighbour" => Neighbour,
+            /// Adds or deletes an entry of the forwarding table of a bridge or tunnel.
+            "fdb" => Fdb,
             /// Changes a network setting.
             "sysctl" => Sysctl,
             /// Translates the source of packets that leave.

@@ -72,6 +72,39 @@ const EXAMPLES: &[(&str, &str)] = &[
     ),
     ("route", "route: {in: host, delete: default}"),
     (
+        "route",
+        "route: {in: web, add: default, via: 10.0.0.254, table: 100}",
+    ),
+    (
+        "route",
+        "route: {in: web, add: default, nexthops: [{via: 10.0.0.1}, {via: 10.1.0.1, dev: eth1, weight: 3}]}",
+    ),
+    (
+        "rule",
+        "rule: {in: web, add: 1000, from: 10.0.0.0/24, table: 100}",
+    ),
+    (
+        "rule",
+        "rule: {in: host, add: 900, to: 10.1.0.0/16, iif: eth0, type: prohibit}",
+    ),
+    ("rule", "rule: {in: web, delete: 1000}"),
+    ("nexthops", "nexthops: [{via: 10.0.0.1}, {via: 10.1.0.1}]"),
+    (
+        "neighbour",
+        "neighbour: {add: 10.0.0.2, lladdr: 02:00:00:00:00:01, dev: web/eth0}",
+    ),
+    (
+        "neighbour",
+        "neighbour: {add: 10.0.0.9, proxy: true, dev: host/veth0}",
+    ),
+    ("neighbour", "neighbour: {delete: 10.0.0.2, dev: web/eth0}"),
+    ("fdb", "fdb: {add: 02:00:00:00:00:01, dev: host/veth0}"),
+    (
+        "fdb",
+        "fdb: {append: 00:00:00:00:00:00, dev: web/vx0, dst: 10.0.0.2}",
+    ),
+    ("fdb", "fdb: {delete: 02:00:00:00:00:01, dev: host/veth0}"),
+    (
         "sysctl",
         "sysctl: {in: host, key: net.ipv4.ip_forward, value: 1}",
     ),

@@ -1,6 +1,7 @@
 //! What can be wrong with a scenario whose every part is well-formed: all of it at once.
 
 mod nodes;
+mod routing;
 mod rule;
 mod shape;
 

@@ -66,7 +66,14 @@ impl Shape {
         self.problems.push(problem);
     }
 
-    fn push(&mut self, id: &'static str, span: Span, message: &str, label: &str, help: &str) {
+    pub(super) fn push(
+        &mut self,
+        id: &'static str,
+        span: Span,
+        message: &str,
+        label: &str,
+        help: &str,
+    ) {
         self.problems
             .push(Diagnostic::new(id, span, message).label(label).help(help));
     }
@@ -161,7 +168,10 @@ impl Shape {
         match &item.operation {
             Operation::Veth(veth) => self.veth(veth),
             Operation::Address(address) => self.address(address, item.span),
-            Operation::Route(route) => self.route(route, item.span),
+            Operation::Route(route) => {
+                self.route(route, item.span);
+                super::routing::ways(self, route);
+            }
             Operation::Listen(listen) => self.listen(listen, item.span),
             Operation::Vxlan(vxlan) => self.vxlan(vxlan),
             Operation::BridgeSet(set) if set.options().is_empty() => {
@@ -170,7 +180,10 @@ impl Shape {
             Operation::BridgePort(port) if port.options().next().is_none() => {
                 self.nothing_to_set("bridge-port", "isolated: true", item.span);
             }
-            operation => super::rule::check(self, operation),
+            operation => {
+                super::rule::check(self, operation);
+                super::routing::check(self, operation, item.span);
+            }
         }
     }
 
@@ -192,7 +205,7 @@ impl Shape {
     }
 
     fn vxlan(&mut self, vxlan: &Vxlan) {
-        for address in vxlan.local.iter().chain([&vxlan.remote]) {
+        for address in vxlan.local.iter().chain(&vxlan.remote) {
             self.ipv4(address.value, address.span);
             if address.is_multicast() {
                 self.push(
@@ -209,7 +222,7 @@ impl Shape {
         }
     }
 
-    fn one_of_add_and_delete<T>(
+    pub(super) fn one_of_add_and_delete<T>(
         &mut self,
         verb: &str,
         (add, delete): (Option<&Located<T>>, Option<&Located<T>>),
@@ -302,6 +315,7 @@ impl Shape {
             && route.kind.is_none()
             && route.via.is_none()
             && route.dev.is_none()
+            && route.nexthops.is_none()
         {
             let help = "name the gateway, `via: 10.0.0.254`, or the interface, `dev: eth0`";
             self.push(
