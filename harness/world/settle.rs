@@ -67,6 +67,8 @@ fn missing(topology: &Topology, node: &NodeName, link: &Link) -> Option<&'static
         let stp = forward_delay(master).is_some();
         match (carries, link.port_state) {
             (true, Some(PortState::Blocking)) if stp => {}
+            // Where no protocol does it, it was set by hand, and stays.
+            (true, Some(PortState::Listening | PortState::Learning)) if !stp => {}
             (true, Some(PortState::Forwarding)) | (false, Some(PortState::Disabled)) => {}
             (_, None) => {}
             (true, Some(_)) => return Some("a forwarding port"),

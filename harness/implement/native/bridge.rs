@@ -5,8 +5,8 @@ use nix::errno::Errno;
 use super::{Carry, Native, lacking, node};
 use crate::implement::OperationError;
 use crate::kernel::KernelError;
-use crate::kernel::route::{BridgeSettings, NewLink, Particulars, PortSettings};
-use crate::scenario::{Bridge, BridgeOptions, BridgePort, BridgeSet, LinkRef};
+use crate::kernel::route::{BridgeSettings, NewLink, Particulars, PortSettings, PortState};
+use crate::scenario::{Bridge, BridgeOptions, BridgePort, BridgeSet, LinkRef, PortStage};
 use crate::world::World;
 
 fn settings(options: BridgeOptions) -> BridgeSettings {
@@ -71,6 +71,11 @@ impl Carry for BridgePort {
             learning: self.learning.as_ref().map(|it| it.value.0),
             flood: self.flood.as_ref().map(|it| it.value.0),
             hairpin: self.hairpin.as_ref().map(|it| it.value.0),
+            stage: self.state.as_ref().map(|it| match it.value {
+                PortStage::Listening => PortState::Listening,
+                PortStage::Learning => PortState::Learning,
+                PortStage::Forwarding => PortState::Forwarding,
+            }),
         };
         let (route, name) = (
             node(world, &self.dev.node)?.route(),

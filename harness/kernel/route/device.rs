@@ -11,7 +11,7 @@ use rtnetlink::packet_route::link::{
 };
 use rtnetlink::{LinkMessageBuilder, LinkUnspec};
 
-use super::link::named;
+use super::link::{PortState, named};
 use super::{RouteSocket, lost};
 use crate::kernel::{KernelError, Mac};
 
@@ -65,6 +65,8 @@ pub struct PortSettings {
     pub flood: Option<bool>,
     /// Frames may go out of the port that they came in by.
     pub hairpin: Option<bool>,
+    /// How far it is to get; only to change. The kernel tells it as the state of the port.
+    pub stage: Option<PortState>,
 }
 
 /// The end of a VXLAN tunnel.
@@ -192,6 +194,7 @@ impl PortSettings {
             self.learning.map(InfoBridgePort::Learning),
             self.flood.map(InfoBridgePort::UnicastFlood),
             self.hairpin.map(InfoBridgePort::HairpinMode),
+            self.stage.map(|stage| InfoBridgePort::State(stage.into())),
         ]
         .into_iter()
         .flatten()

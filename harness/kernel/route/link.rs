@@ -91,8 +91,24 @@ pub enum PortState {
     Forwarding,
     /// Keeps out of a loop, as the spanning tree protocol has it.
     Blocking,
-    /// Listening or learning: on the way to one of the others.
+    /// Passes nothing, and learns nothing yet.
+    Listening,
+    /// Passes nothing, and learns addresses.
+    Learning,
+    /// Anything else.
     Other,
+}
+
+impl From<PortState> for BridgePortState {
+    fn from(state: PortState) -> Self {
+        match state {
+            PortState::Disabled | PortState::Other => Self::Disabled,
+            PortState::Listening => Self::Listening,
+            PortState::Learning => Self::Learning,
+            PortState::Forwarding => Self::Forwarding,
+            PortState::Blocking => Self::Blocking,
+        }
+    }
 }
 
 impl LinkKind {
@@ -175,6 +191,8 @@ impl Link {
                                 BridgePortState::Forwarding => PortState::Forwarding,
                                 BridgePortState::Disabled => PortState::Disabled,
                                 BridgePortState::Blocking => PortState::Blocking,
+                                BridgePortState::Listening => PortState::Listening,
+                                BridgePortState::Learning => PortState::Learning,
                                 _ => PortState::Other,
                             });
                         }

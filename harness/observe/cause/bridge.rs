@@ -107,7 +107,9 @@ fn not_forwarding(
         None | Some(PortState::Forwarding) => return None,
         Some(PortState::Disabled) => "disabled",
         Some(PortState::Blocking) => "blocking",
-        Some(PortState::Other) => "listening or learning",
+        Some(PortState::Listening) => "listening",
+        Some(PortState::Learning) => "learning",
+        Some(PortState::Other) => "in no state that is known",
     };
     let at = link_ref(topology, node, port.index)?;
     if !port.up {

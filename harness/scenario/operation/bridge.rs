@@ -1,5 +1,7 @@
 //! Bridges and their ports: `ip link … type bridge` and `bridge link set`.
 
+use std::fmt;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -128,6 +130,31 @@ pub struct BridgePort {
     /// Whether frames may go out of the port that they came in by.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hairpin: Option<Located<Switch>>,
+    /// How far the port has got on its way to forwarding; only where no spanning tree protocol decides.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub state: Option<Located<PortStage>>,
+}
+
+/// How far a port of a bridge has got on its way to forwarding, IEEE 802.1D section 4.4.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum PortStage {
+    /// It passes nothing on.
+    Listening,
+    /// It learns addresses, and passes nothing on.
+    Learning,
+    /// It passes frames on.
+    Forwarding,
+}
+
+impl fmt::Display for PortStage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Listening => "listening",
+            Self::Learning => "learning",
+            Self::Forwarding => "forwarding",
+        })
+    }
 }
 
 impl BridgePort {
@@ -185,6 +212,9 @@ impl Arguments for BridgePort {
         );
         for (word, on) in self.options() {
             text += &format!(" {word} {}", if on { "on" } else { "off" });
+        }
+        if let Some(state) = &self.state {
+            text += &format!(" state {state}");
         }
         text
     }

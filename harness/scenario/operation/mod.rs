@@ -25,7 +25,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 pub use address::{Address, NextHop, Refusal, Route};
 pub(super) use arguments::word;
 pub use arguments::{Arguments, HOST, Mention};
-pub use bridge::{Bridge, BridgeOptions, BridgePort, BridgeSet};
+pub use bridge::{Bridge, BridgeOptions, BridgePort, BridgeSet, PortStage};
 pub use device::{Dummy, Ifb, Macvlan, MacvlanMode, Vlan, Vxlan};
 pub use filter::{
     Chain, Conditions, ConnectionState, Dnat, EntryChain, Filter, FilterChain, Masquerade, Notrack,

@@ -177,7 +177,9 @@ impl Shape {
             Operation::BridgeSet(set) if set.options().is_empty() => {
                 self.nothing_to_set("bridge-set", "ageing: 0", item.span);
             }
-            Operation::BridgePort(port) if port.options().next().is_none() => {
+            Operation::BridgePort(port)
+                if port.options().next().is_none() && port.state.is_none() =>
+            {
                 self.nothing_to_set("bridge-port", "isolated: true", item.span);
             }
             operation => {
