@@ -4,6 +4,7 @@
 
 mod doctor;
 mod human;
+mod way;
 
 pub use doctor::doctor;
 pub use human::Human;
