@@ -85,13 +85,6 @@ impl Observer {
         }
         let (sent, mark) = self.send(node, topology, probe).await?;
         let rest = self.come_to_rest(world, topology, from).await?;
-        if let Some(why) = rest.doubt {
-            return Ok(Attempt {
-                fate: Fate::Inconclusive { why },
-                sightings: Vec::new(),
-                wait: Duration::ZERO,
-            });
-        }
         let identity = match mark {
             Mark::Known(identity) => Some(identity),
             Mark::Syn { from_port } => {
@@ -99,6 +92,16 @@ impl Observer {
                 sequence_of_syn(own, from_port).map(|sequence| Identity::Tcp { sequence })
             }
         };
+        if let Some(recorder) = &mut self.recorder {
+            recorder.end(&rest.frames, identity.as_ref(), topology);
+        }
+        if let Some(why) = rest.doubt {
+            return Ok(Attempt {
+                fate: Fate::Inconclusive { why },
+                sightings: Vec::new(),
+                wait: Duration::ZERO,
+            });
+        }
         let walk = identity
             .map(|identity| Walk::new(rest.frames, &identity, topology, from))
             .unwrap_or_default();

@@ -48,6 +48,8 @@ struct Told {
     text: String,
     /// Where the probe was seen that is judged next.
     sightings: Vec<Sighting>,
+    /// Where its packets are.
+    packets: Option<String>,
 }
 
 impl Told {
@@ -185,12 +187,28 @@ impl Human {
                     told.detail("help", help);
                 }
             }
+            Event::Packets {
+                scenario,
+                file,
+                left_out,
+                ..
+            } => {
+                let more = match left_out {
+                    0 => String::new(),
+                    count => format!(" ({} left out)", counted(*count, "packet")),
+                };
+                self.told(scenario).packets = Some(format!("{file}{more}"));
+            }
             Event::Scenario {
                 scenario,
                 verdict,
                 ms,
             } => {
-                let told = self.scenarios.remove(scenario).unwrap_or_default();
+                let mut told = self.scenarios.remove(scenario).unwrap_or_default();
+                // Where nothing went wrong, nobody has to look.
+                if let Some(packets) = told.packets.filter(|_| *verdict != Verdict::Pass) {
+                    let _ = writeln!(told.text, "\n  packets  {packets}");
+                }
                 return scenario_text(scenario, *verdict, *ms, &told.text);
             }
             Event::Summary { .. } => return self.summary(event),

@@ -6,6 +6,7 @@ mod cli;
 mod doctor;
 mod invalid;
 mod layers;
+mod packets;
 mod readme;
 mod runner;
 mod schema;
