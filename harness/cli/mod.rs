@@ -8,6 +8,7 @@ mod doctor;
 mod exit;
 mod list;
 mod out;
+mod packets;
 mod run;
 mod schema;
 mod select;
@@ -81,6 +82,10 @@ struct RunArgs {
     /// Records what is observed as the snapshots of scenario files, in place of comparing.
     #[arg(long)]
     accept: bool,
+    /// Writes the packets of every scenario, a pcapng file each, into this folder; those of
+    /// scenarios that fail into one for temporary files if not given.
+    #[arg(long, value_name = "DIR")]
+    pcap: Option<PathBuf>,
     /// Starts every node with the opposite of each pinned setting, before pinning.
     #[arg(long, hide = true)]
     hostile_baseline: bool,

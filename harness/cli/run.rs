@@ -11,6 +11,7 @@ use std::time::Instant;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::out::{print, print_error, unwritable};
+use super::packets::PacketFiles;
 use super::select::{Selected, select};
 use super::{Exit, Format, RunArgs};
 use crate::carried;
@@ -21,7 +22,7 @@ use crate::run::{Blame, Event, Outcome, Required, Runner, Totals};
 /// What the threads that run scenarios tell the one that prints.
 enum Told {
     Event(Box<Event>),
-    Outcome(Outcome),
+    Outcome(Box<Outcome>),
 }
 
 /// Runs scenarios and judges them.
@@ -38,7 +39,9 @@ pub(super) fn run(args: &RunArgs) -> Exit {
         );
         return Exit::Usage;
     }
+    let mut files = PacketFiles::new(args.pcap.as_deref());
     let runner = Runner::new(args.tier.into(), args.hostile_baseline)
+        .with_packets(files.are_wanted())
         .with_implementation(args.implementation.into());
     let jobs = args
         .jobs
@@ -59,7 +62,13 @@ pub(super) fn run(args: &RunArgs) -> Exit {
                 scope.spawn(|| work(&runner, &waiting, sender));
             }
             drop(sender);
-            collect(args, receiver, &snapshots, &mut printer, &mut totals)
+            let judge = |outcome: &mut Outcome, printer: &mut Printer| {
+                let folder = snapshots.get(&outcome.scenario).map(PathBuf::as_path);
+                let recorded = judge_snapshots(args, outcome, folder, printer);
+                let written = write_packets(&mut files, outcome, printer);
+                recorded && written
+            };
+            collect(receiver, judge, &mut printer, &mut totals)
         });
     }
     printer.print(&totals.event(begun.elapsed().as_secs_f64() * 1e3));
@@ -103,7 +112,7 @@ fn work(runner: &Runner, waiting: &Mutex<std::slice::Iter<'_, Selected>>, sender
         let outcome = runner.run(&selected.named, &mut |event| {
             tell(Told::Event(Box::new(event.clone())));
         });
-        tell(Told::Outcome(outcome));
+        tell(Told::Outcome(Box::new(outcome)));
     }
 }
 
@@ -126,11 +135,11 @@ fn snapshot_folders(args: &RunArgs, selected: &[Selected]) -> BTreeMap<String, P
         .collect()
 }
 
-/// Hears all scenarios out; tells whether snapshots could not be recorded.
+/// Hears all scenarios out, and lets `judge` say whether what was to be written of each was; tells
+/// whether some was not.
 fn collect(
-    args: &RunArgs,
     receiver: Receiver<Told>,
-    snapshots: &BTreeMap<String, PathBuf>,
+    mut judge: impl FnMut(&mut Outcome, &mut Printer) -> bool,
     printer: &mut Printer,
     totals: &mut Totals,
 ) -> bool {
@@ -139,19 +148,49 @@ fn collect(
         match told {
             Told::Event(event) => printer.print(&event),
             Told::Outcome(mut outcome) => {
-                let folder = snapshots.get(&outcome.scenario);
-                if args.accept {
-                    broken |= folder.is_some_and(|folder| !record(&outcome, folder));
-                } else {
-                    let recorded = |name: &str| recorded(folder.map(PathBuf::as_path), name);
-                    outcome.judge_snapshots(&recorded, &mut |event| printer.print(event));
-                }
+                broken |= !judge(&mut outcome, printer);
                 printer.print(&outcome.event());
                 totals.add(&outcome);
             }
         }
     }
     broken
+}
+
+/// Compares the snapshots of a scenario, or records them; tells whether that could be done.
+fn judge_snapshots(
+    args: &RunArgs,
+    outcome: &mut Outcome,
+    folder: Option<&Path>,
+    printer: &mut Printer,
+) -> bool {
+    if args.accept {
+        return folder.is_none_or(|folder| record(outcome, folder));
+    }
+    let recorded = |name: &str| recorded(folder, name);
+    outcome.judge_snapshots(&recorded, &mut |event| printer.print(event));
+    true
+}
+
+/// Writes the packets of a scenario where they are wanted; tells whether that could be done, which
+/// is what somebody asked for only where a folder is named.
+fn write_packets(files: &mut PacketFiles, outcome: &Outcome, printer: &mut Printer) -> bool {
+    match files.write(outcome) {
+        Ok(event) => {
+            if let Some(event) = event {
+                printer.print(&event);
+            }
+            true
+        }
+        Err(error) if files.are_asked_for() => {
+            print_error(&format!("error: {error}\n"));
+            false
+        }
+        Err(error) => {
+            print_error(&format!("note: {error}\n"));
+            true
+        }
+    }
 }
 
 fn recorded(folder: Option<&Path>, name: &str) -> Option<String> {
@@ -221,7 +260,7 @@ fn exit_of(totals: &Totals, broken: bool) -> Exit {
     if totals.blamed(Blame::Netproof) > 0 {
         Exit::Bug
     } else if broken {
-        // Where snapshots are to be written is the user's choice.
+        // Where snapshots and packets are to be written is the user's choice.
         Exit::Usage
     } else if totals.blamed(Blame::Machine) > 0 {
         Exit::Machine

@@ -232,6 +232,7 @@ mod tests {
                 destination: "8.8.8.8".parse().unwrap(),
                 ttl: Some(63),
                 for_another: false,
+                from: None,
             }],
             attempts: 1,
             doubts: Vec::new(),

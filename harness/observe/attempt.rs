@@ -93,6 +93,16 @@ impl Observer {
         let before = self.read_counters()?;
         let (sent, mark) = self.send(node, topology, probe).await?;
         let rest = self.come_to_rest(world, topology, from).await?;
+        let identity = match mark {
+            Mark::Known(identity) => Some(identity),
+            Mark::Syn { from_port } => {
+                let own = rest.frames.iter().filter(|frame| frame.node == *from);
+                sequence_of_syn(own, from_port).map(|sequence| Identity::Tcp { sequence })
+            }
+        };
+        if let Some(recorder) = &mut self.recorder {
+            recorder.end(&rest.frames, identity.as_ref(), topology);
+        }
         if let Some(why) = rest.doubt {
             return Ok(Attempt {
                 fate: Fate::Inconclusive { why },
@@ -103,13 +113,6 @@ impl Observer {
                 wait: Duration::ZERO,
             });
         }
-        let identity = match mark {
-            Mark::Known(identity) => Some(identity),
-            Mark::Syn { from_port } => {
-                let own = rest.frames.iter().filter(|frame| frame.node == *from);
-                sequence_of_syn(own, from_port).map(|sequence| Identity::Tcp { sequence })
-            }
-        };
         let walk = identity
             .map(|identity| Walk::new(rest.frames.clone(), &identity, topology, from))
             .unwrap_or_default();

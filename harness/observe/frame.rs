@@ -28,6 +28,8 @@ pub(super) struct Frame {
     pub direction: Direction,
     /// Came in, but for another hardware address than the interface's.
     pub for_another: bool,
+    /// When it passed, in nanoseconds since 1970; none if the kernel did not look at the clock then.
+    pub time: Option<u64>,
     /// The frame from its Ethernet header on.
     pub bytes: Vec<u8>,
 }

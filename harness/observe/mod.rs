@@ -4,12 +4,14 @@
 //! is sockets.
 
 mod attempt;
+mod capture;
 mod cause;
 pub mod facts;
 mod fate;
 mod frame;
 mod identity;
 mod matrix;
+mod order;
 mod probe;
 mod quiet;
 mod server;
@@ -20,6 +22,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+pub use capture::{Capture, CapturedFrame, Role, Sink};
 pub use cause::{Evidence, Explanation};
 pub use fate::Fate;
 pub use frame::Direction;
@@ -28,6 +31,7 @@ pub use tap::TapError;
 pub use walk::Sighting;
 
 use attempt::Attempt;
+use capture::Recorder;
 use cause::Moved;
 use server::Server;
 use tap::Tap;
@@ -121,12 +125,22 @@ pub struct Observer {
     counters: BTreeMap<NodeName, Counters>,
     /// How many frames this processor had dropped when the attempt began.
     backlog_dropped: u64,
+    /// Hands on what the taps saw, where somebody wants it.
+    recorder: Option<Recorder>,
 }
 
 impl Observer {
     /// Makes an observer that has opened nothing yet.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// Makes an observer that hands on what its taps see, attempt by attempt.
+    pub fn recording(sink: Sink) -> Self {
+        Self {
+            recorder: Some(Recorder::new(sink)),
+            ..Self::default()
+        }
     }
 
     /// Runs a server in a node from now on.
@@ -193,6 +207,9 @@ impl Observer {
         let begun = std::time::Instant::now();
         let mut doubts = Vec::new();
         loop {
+            if let Some(recorder) = &mut self.recorder {
+                recorder.begin(probe, doubts.len() as u32 + 1);
+            }
             let attempt = self.attempt(world, topology, probe).await?;
             if !attempt.wait.is_zero() && doubts.len() + 1 < ATTEMPTS as usize {
                 // What is waited for is the clock: the kernel counts by it, and tells nobody.
@@ -227,7 +244,7 @@ impl Observer {
         }
     }
 
-    /// Opens the taps that are missing and throws away what the others hold.
+    /// Opens the taps that are missing and empties the others.
     fn prepare_taps(&mut self, world: &World) -> Result<(), ObserveError> {
         for node in world.nodes() {
             if !self.taps.contains_key(node.name()) {
@@ -235,7 +252,13 @@ impl Observer {
             }
         }
         for tap in self.taps.values_mut() {
-            tap.drain(&mut |_| {})?;
+            tap.drain(&mut |frame| {
+                if let Some(recorder) = &mut self.recorder
+                    && quiet::round_of(&frame.bytes).is_none()
+                {
+                    recorder.take_before(frame);
+                }
+            })?;
         }
         self.backlog_dropped = crate::kernel::backlog::dropped()?;
         Ok(())

@@ -62,7 +62,7 @@ fn fence(round: u64) -> Vec<u8> {
 }
 
 /// The round of a fence; none if the frame is not one.
-fn round_of(frame: &[u8]) -> Option<u64> {
+pub(super) fn round_of(frame: &[u8]) -> Option<u64> {
     let rest = frame
         .get(12..)?
         .strip_prefix(&FENCE_ETHERTYPE)?

@@ -7,6 +7,7 @@
 
 use std::io::IoSliceMut;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use nix::errno::Errno;
 use nix::libc;
@@ -73,6 +74,7 @@ impl Tap {
             .map_err(failed)?;
         setsockopt(&socket, sockopt::RcvBuf, &BUFFER).map_err(failed)?;
         setsockopt(&socket, sockopt::RxqOvfl, &1).map_err(failed)?;
+        setsockopt(&socket, sockopt::ReceiveTimestampns, &true).map_err(failed)?;
         Ok(Self {
             node: name,
             socket,
@@ -90,7 +92,8 @@ impl Tap {
     /// Hands every frame that is there to `take`; does not wait.
     pub(super) fn drain(&mut self, take: &mut dyn FnMut(Frame)) -> Result<(), TapError> {
         let mut bytes = vec![0; FRAME_MAX];
-        let mut control = nix::cmsg_space!(u32);
+        let mut control = nix::cmsg_space!(u32, libc::timespec);
+        let begun = now();
         loop {
             let mut parts = [IoSliceMut::new(&mut bytes)];
             let received = recvmsg::<LinkAddr>(
@@ -106,9 +109,16 @@ impl Tap {
                 Err(Errno::EINTR | Errno::ENETDOWN) => continue,
                 Err(errno) => return Err(self.failed(errno)),
             };
+            let mut time = None;
             for part in message.cmsgs().map_err(|errno| self.failed(errno))? {
-                if let ControlMessageOwned::RxqOvfl(dropped) = part {
-                    self.dropped = dropped;
+                match part {
+                    ControlMessageOwned::RxqOvfl(dropped) => self.dropped = dropped,
+                    // The kernel stamps late what it did not stamp in time
+                    // (`__sock_recv_timestamp`, net/socket.c).
+                    ControlMessageOwned::ScmTimestampns(seen) => {
+                        time = Some(nanoseconds(seen.into())).filter(|time| *time < begun);
+                    }
+                    _ => {}
                 }
             }
             let (Some(address), length) = (message.address, message.bytes) else {
@@ -124,6 +134,7 @@ impl Tap {
                     Direction::In
                 },
                 for_another: packet_type == libc::PACKET_OTHERHOST,
+                time,
                 bytes: bytes[..length].to_vec(),
             });
         }
@@ -149,6 +160,29 @@ impl Tap {
         )
         .map(|_| ())
     }
+}
+
+/// Makes the kernel stamp frames in time for as long as the socket is open: a work queue makes it
+/// begin (`net_enable_timestamp`, net/core/dev.c), so the sooner it is asked for the better.
+pub(super) fn timestamps() -> Option<OwnedFd> {
+    let flags = SockFlag::SOCK_CLOEXEC;
+    let socket = socket(AddressFamily::Inet, SockType::Datagram, flags, None).ok()?;
+    setsockopt(&socket, sockopt::ReceiveTimestampns, &true).ok()?;
+    Some(socket)
+}
+
+/// The time since 1970; a clock that stands before it has none.
+fn nanoseconds(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or_default()
+}
+
+/// The time since 1970 at this moment.
+pub(super) fn now() -> u64 {
+    nanoseconds(
+        SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default(),
+    )
 }
 
 /// Sends a frame out of an interface of a node through a socket of its own, so that the tap sees

@@ -34,6 +34,10 @@ pub struct Sighting {
     pub ttl: Option<u8>,
     /// It came in for another hardware address, and the interface is no bridge port: it ends here.
     pub for_another: bool,
+    /// Where it was before, as a position among the sightings of its probe; none where its leg
+    /// begins.
+    #[serde(default)]
+    pub from: Option<usize>,
 }
 
 /// One frame of the walk with what it is to the probe.
@@ -98,11 +102,21 @@ impl Walk {
     }
 
     /// Returns every packet of the walk as a sighting. ICMP errors about it are not among them.
+    ///
+    /// Where several may have led to one, it was the latest: a node passes a packet on before it
+    /// takes up the next.
     pub(super) fn sightings(&self, topology: &Topology) -> Vec<Sighting> {
-        self.steps
-            .iter()
-            .filter_map(|step| step.sighting(topology))
-            .collect()
+        let mut seen: Vec<(&Step, Sighting)> = Vec::new();
+        for step in &self.steps {
+            let Some(mut sighting) = step.sighting(topology) else {
+                continue;
+            };
+            sighting.from = seen.iter().rposition(|(earlier, of)| {
+                of.leg == sighting.leg && leads_to(earlier, step, topology)
+            });
+            seen.push((step, sighting));
+        }
+        seen.into_iter().map(|(_, sighting)| sighting).collect()
     }
 
     /// Returns where the branches of a leg end, the most telling first: where the packet was for
@@ -208,6 +222,7 @@ impl Step {
             ttl,
             // A bridge port takes in frames for everyone.
             for_another: self.frame.for_another && link.master.is_none(),
+            from: None,
         })
     }
 }

@@ -8,10 +8,11 @@ use std::fmt::Write as _;
 
 use anstyle::{AnsiColor, Style};
 
+use super::way::way;
 use crate::judge::{Mismatch, Verdict};
-use crate::observe::{Evidence, Explanation};
+use crate::observe::{Evidence, Explanation, Sighting};
 use crate::run::{Blame, Event};
-use crate::scenario::LinkRef;
+use crate::scenario::Leg;
 
 const BOLD: Style = Style::new().bold();
 const DIM: Style = Style::new().dimmed();
@@ -47,6 +48,10 @@ struct Told {
     text: String,
     /// Why the last probe was not answered: its expectation is told next.
     explanation: Option<Box<Explanation>>,
+    /// Where the probe was seen that is judged next.
+    sightings: Vec<Sighting>,
+    /// Where its packets are.
+    packets: Option<String>,
 }
 
 impl Told {
@@ -96,12 +101,14 @@ impl Human {
                     format!("step {step}: {name}")
                 };
                 told.step_told = false;
+                told.sightings.clear();
             }
-            Event::Operation {
+            Event::Expectation {
+                scenario,
                 verdict: Verdict::Pass,
                 ..
-            }
-            | Event::Expectation {
+            } => self.told(scenario).sightings.clear(),
+            Event::Operation {
                 verdict: Verdict::Pass,
                 ..
             }
@@ -128,8 +135,10 @@ impl Human {
                 scenario,
                 attempts,
                 explanation,
+                sightings,
                 ..
             } => {
+                self.told(scenario).sightings.clone_from(sightings);
                 self.probes += 1;
                 self.attempts += *attempts as usize;
                 self.told(scenario).explanation.clone_from(explanation);
@@ -140,7 +149,6 @@ impl Human {
                 probe,
                 observed,
                 mismatches,
-                path,
                 line,
                 ..
             } => {
@@ -149,7 +157,7 @@ impl Human {
                     "{probe} {}",
                     styled(&format!("(line {line})"), DIM)
                 ));
-                told.expectation(observed, mismatches, path);
+                told.expectation(observed, mismatches);
                 if let Some(explanation) = told.explanation.take() {
                     told.explain(&explanation);
                 }
@@ -186,12 +194,28 @@ impl Human {
                     told.detail("help", help);
                 }
             }
+            Event::Packets {
+                scenario,
+                file,
+                left_out,
+                ..
+            } => {
+                let more = match left_out {
+                    0 => String::new(),
+                    count => format!(" ({} left out)", counted(*count, "packet")),
+                };
+                self.told(scenario).packets = Some(format!("{file}{more}"));
+            }
             Event::Scenario {
                 scenario,
                 verdict,
                 ms,
             } => {
-                let told = self.scenarios.remove(scenario).unwrap_or_default();
+                let mut told = self.scenarios.remove(scenario).unwrap_or_default();
+                // Where nothing went wrong, nobody has to look.
+                if let Some(packets) = told.packets.filter(|_| *verdict != Verdict::Pass) {
+                    let _ = writeln!(told.text, "\n  packets  {packets}");
+                }
                 return scenario_text(scenario, *verdict, *ms, &told.text);
             }
             Event::Summary { .. } => return self.summary(event),
@@ -299,7 +323,7 @@ impl Told {
         }
     }
 
-    fn expectation(&mut self, observed: &str, mismatches: &[Mismatch], path: &[LinkRef]) {
+    fn expectation(&mut self, observed: &str, mismatches: &[Mismatch]) {
         for mismatch in mismatches {
             let what = &mismatch.what;
             // What became of the probe as a whole needs no name.
@@ -314,9 +338,13 @@ impl Told {
         if mismatches.is_empty() || mismatches.iter().all(|it| it.what != "fate") {
             self.detail("fate", observed);
         }
-        if !path.is_empty() {
-            let path: Vec<String> = path.iter().map(ToString::to_string).collect();
-            self.detail("way", &path.join(" > "));
+        // A probe that could not be sent was nowhere, whatever the one before it did.
+        let sightings = std::mem::take(&mut self.sightings);
+        for (what, leg) in [("way", Leg::Request), ("way back", Leg::Reply)] {
+            let way = way(&sightings, leg);
+            if !way.is_empty() {
+                self.detail(what, &way);
+            }
         }
     }
 }
@@ -337,4 +365,125 @@ fn scenario_text(scenario: &str, verdict: Verdict, ms: f64, details: &str) -> St
 /// `1 step`, `2 steps`.
 fn counted(count: usize, what: &str) -> String {
     format!("{count} {what}{}", if count == 1 { "" } else { "s" })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::observe::Direction;
+
+    fn probe(sightings: Vec<Sighting>) -> Event {
+        Event::Probe {
+            scenario: "a".to_owned(),
+            step: 1,
+            kind: "ping".to_owned(),
+            from: "web".parse().unwrap(),
+            to: [10, 0, 0, 2].into(),
+            fate: "lost".to_owned(),
+            after: None,
+            by: None,
+            cause: None,
+            explanation: None,
+            how: None,
+            leg: None,
+            ttl: None,
+            source: None,
+            attempts: 1,
+            doubts: Vec::new(),
+            ms: 0.0,
+            sightings,
+        }
+    }
+
+    fn expectation(verdict: Verdict) -> Event {
+        Event::Expectation {
+            scenario: "a".to_owned(),
+            step: 1,
+            expectation: 1,
+            probe: "ping from web to 10.0.0.2".to_owned(),
+            observed: "lost after host/br0".to_owned(),
+            verdict,
+            mismatches: vec![Mismatch {
+                what: "fate".to_owned(),
+                expected: "reply".to_owned(),
+                seen: "lost after host/br0".to_owned(),
+            }],
+            path: Vec::new(),
+            line: 7,
+        }
+    }
+
+    fn seen(on: &str, direction: Direction, leg: Leg, from: Option<usize>) -> Sighting {
+        let (node, ifname) = on.split_once('/').unwrap();
+        Sighting {
+            on: crate::scenario::LinkRef {
+                node: node.parse().unwrap(),
+                ifname: ifname.parse().unwrap(),
+            },
+            direction,
+            leg,
+            source: [10, 0, 0, 1].into(),
+            destination: [10, 0, 0, 2].into(),
+            ttl: Some(64),
+            for_another: on == "database/eth0",
+            from,
+        }
+    }
+
+    fn flooded() -> Vec<Sighting> {
+        vec![
+            seen("web/eth0", Direction::Out, Leg::Request, None),
+            seen("host/veth0", Direction::In, Leg::Request, Some(0)),
+            seen("host/veth1", Direction::Out, Leg::Request, Some(1)),
+            seen("database/eth0", Direction::In, Leg::Request, Some(2)),
+            seen("host/br0", Direction::In, Leg::Request, Some(1)),
+            seen("host/br0", Direction::Out, Leg::Reply, None),
+        ]
+    }
+
+    fn report(events: &[Event]) -> String {
+        let mut human = Human::new();
+        for event in events {
+            human.take(event);
+        }
+        let end = human.take(&Event::Scenario {
+            scenario: "a".to_owned(),
+            verdict: Verdict::Fail,
+            ms: 1.0,
+        });
+        anstream::adapter::strip_str(&end).to_string()
+    }
+
+    #[test]
+    fn the_way_is_told_branch_by_branch() {
+        let step = Event::Step {
+            scenario: "a".to_owned(),
+            step: 1,
+            name: "Ask".to_owned(),
+        };
+        assert_eq!(
+            report(&[step, probe(flooded()), expectation(Verdict::Fail)]),
+            "        FAIL [   0.001s] a
+
+  step 1: Ask
+    ping from web to 10.0.0.2 (line 7)
+      expected  reply
+      saw       lost after host/br0
+      way       web/eth0 out > host/veth0 in
+                |- host/veth1 out > database/eth0 in (not for it)
+                `- host/br0 in
+      way back  host/br0 out
+"
+        );
+    }
+
+    #[test]
+    fn a_probe_that_was_not_sent_has_not_the_way_of_another() {
+        let events = [
+            probe(flooded()),
+            expectation(Verdict::Pass),
+            expectation(Verdict::Fail),
+        ];
+        assert!(!report(&events).contains("way"));
+    }
 }

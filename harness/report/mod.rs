@@ -4,6 +4,9 @@
 
 mod doctor;
 mod human;
+mod pcapng;
+mod way;
 
 pub use doctor::doctor;
 pub use human::Human;
+pub use pcapng::pcapng;

@@ -207,7 +207,7 @@ async fn carry_through(request: &Request, scenario: &Scenario) -> io::Result<()>
         scenario: &request.scenario,
         text: &request.text,
         implementation: request.implementation.make(),
-        observer: Observer::new(),
+        observer: observer(request),
         step: 0,
         trial: request.trial,
     };
@@ -228,6 +228,18 @@ async fn carry_through(request: &Request, scenario: &Scenario) -> io::Result<()>
     send(&Event::End {
         scenario: request.scenario.clone(),
     })
+}
+
+fn observer(request: &Request) -> Observer {
+    if !request.packets {
+        return Observer::new();
+    }
+    let scenario = request.scenario.clone();
+    Observer::recording(Box::new(move |capture| {
+        let scenario = scenario.clone();
+        // Where nobody takes it, nobody takes the next event either, which ends the world.
+        let _ = send(&Event::Capture { scenario, capture });
+    }))
 }
 
 /// Writes an error with all that it comes from.

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::judge::{Mismatch, Verdict};
-use crate::observe::{Explanation, Fate, Record, Sighting};
+use crate::observe::{Capture, Explanation, Fate, Record, Sighting};
 use crate::scenario::{Cause, Leg, LinkRef, NodeName, Place, Probe, Rejection};
 use crate::world::{Check, Tier};
 
@@ -107,6 +107,13 @@ pub enum Event {
         /// Where it was seen on its way.
         sightings: Vec<Sighting>,
     },
+    /// The taps saw packets. It is told between a world and its starter only, which keeps them.
+    Capture {
+        /// The scenario.
+        scenario: String,
+        /// What they saw.
+        capture: Capture,
+    },
     /// An expectation was judged.
     Expectation {
         /// The scenario.
@@ -169,6 +176,17 @@ pub enum Event {
     End {
         /// The scenario.
         scenario: String,
+    },
+    /// The packets of a scenario were written to a file.
+    Packets {
+        /// The scenario.
+        scenario: String,
+        /// The file.
+        file: String,
+        /// How many packets are in it.
+        packets: usize,
+        /// How many there was no room for.
+        left_out: usize,
     },
     /// A scenario was judged. The world's own events come before.
     Scenario {

@@ -1,6 +1,7 @@
 //! What a scenario, and a whole run, came to.
 
 use super::event::{Blame, Event};
+use super::packets::Packets;
 use crate::judge::{Comparison, Verdict, compare};
 
 /// The facts of one step.
@@ -32,6 +33,8 @@ pub struct Outcome {
     pub snapshots: usize,
     /// The facts that were taken, in order.
     pub facts: Vec<FactsTaken>,
+    /// What the taps saw, where it was asked for.
+    pub packets: Packets,
     /// How long it took until everything was told, in milliseconds.
     pub ms: f64,
     ended: bool,
@@ -47,6 +50,7 @@ impl Outcome {
             expectations: 0,
             snapshots: 0,
             facts: Vec::new(),
+            packets: Packets::default(),
             ms: 0.0,
             ended: false,
         }
@@ -63,7 +67,11 @@ impl Outcome {
     /// Takes an event into account.
     pub(super) fn take(&mut self, event: &Event) {
         match event {
-            Event::Step { step, .. } if *step > 0 => self.steps += 1,
+            Event::World { kernel, .. } => self.packets.kernel.clone_from(kernel),
+            Event::Step { step, name, .. } => {
+                self.packets.begin_step(*step, name);
+                self.steps += usize::from(*step > 0);
+            }
             Event::Operation { verdict, .. } => self.add(*verdict),
             Event::Expectation { verdict, .. } => {
                 self.expectations += 1;

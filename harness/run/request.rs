@@ -30,6 +30,9 @@ pub struct Request {
     pub implementation: Choice,
     /// Every node starts with the opposite of each pinned setting, before pinning.
     pub hostile: bool,
+    /// Everything that the taps see is told too.
+    #[serde(default)]
+    pub packets: bool,
     /// Which of the processors that it may use the world keeps to; counted round.
     pub processor: usize,
     /// What is done otherwise than the scenario says, to see whether it expects anything of it.

@@ -33,6 +33,7 @@ pub struct Runner {
     tier: Tier,
     implementation: Choice,
     hostile: bool,
+    packets: bool,
     turn: AtomicUsize,
     /// Worlds that have told all, and dissolve while others run.
     leaving: Mutex<Vec<WorldProcess>>,
@@ -60,6 +61,13 @@ impl Runner {
     #[must_use]
     pub fn with_implementation(mut self, implementation: Choice) -> Self {
         self.implementation = implementation;
+        self
+    }
+
+    /// Keeps what the taps see, in [`Outcome::packets`].
+    #[must_use]
+    pub fn with_packets(mut self, packets: bool) -> Self {
+        self.packets = packets;
         self
     }
 
@@ -97,6 +105,7 @@ impl Runner {
             tier: self.tier,
             implementation: self.implementation,
             hostile: self.hostile,
+            packets: self.packets && trial.is_none(),
             processor: self.turn.fetch_add(1, Ordering::Relaxed),
             trial,
         });
@@ -133,8 +142,13 @@ impl Runner {
                     let event: Event = serde_json::from_str(&line).map_err(|error| {
                         Broken::ours(format!("the world said what is no event ({error}): {line}"))
                     })?;
-                    outcome.take(&event);
-                    tell(&event);
+                    match event {
+                        Event::Capture { capture, .. } => outcome.packets.add(capture),
+                        event => {
+                            outcome.take(&event);
+                            tell(&event);
+                        }
+                    }
                 }
                 // It has said why itself.
                 Line::End if outcome.blame.is_some() => break,

@@ -244,6 +244,7 @@ fn a_world_outlives_the_thread_that_started_it() -> Result<(), Failed> {
         file: scenario.file,
         text: scenario.text,
         tier: Tier::User,
+        packets: false,
         hostile: false,
         processor: 0,
         trial: None,

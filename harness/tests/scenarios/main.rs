@@ -81,7 +81,11 @@ fn run(scenario: &NamedScenario) -> Result<(), Failed> {
         text += &report.take(event);
         events.push(event.clone());
     };
-    let outcome = Runner::new(Tier::User, false).run(scenario, &mut tell);
+    let runner = Runner::new(Tier::User, false).with_packets(true);
+    let outcome = runner.run(scenario, &mut tell);
+    if outcome.verdict > netproof::judge::Verdict::Unsupported && !outcome.packets.is_empty() {
+        tell(&support::write_packets(&outcome)?);
+    }
     tell(&outcome.event());
     if outcome.verdict == netproof::judge::Verdict::Unsupported {
         let (feature, reason) = support::lacking(&events).ok_or("nothing says what is lacking")?;

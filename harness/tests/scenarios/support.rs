@@ -5,7 +5,8 @@ use std::process::{Command, Stdio};
 use std::{fs, io};
 
 use libtest_mimic::Failed;
-use netproof::run::{Event, NamedScenario, Required};
+use netproof::report::pcapng;
+use netproof::run::{Event, NamedScenario, Outcome, Required};
 
 /// The root of the package.
 pub(crate) fn root() -> &'static Path {
@@ -54,11 +55,27 @@ pub(crate) struct Ran {
     pub(crate) stderr: String,
 }
 
+/// Writes the packets of a scenario that failed beside the built tests, and says where.
+pub(crate) fn write_packets(outcome: &Outcome) -> io::Result<Event> {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("packets");
+    fs::create_dir_all(&folder)?;
+    let file = folder.join(format!("{}.pcapng", outcome.scenario.replace('/', "__")));
+    fs::write(&file, pcapng(&outcome.scenario, &outcome.packets))?;
+    Ok(Event::Packets {
+        scenario: outcome.scenario.clone(),
+        file: file.display().to_string(),
+        packets: outcome.packets.count(),
+        left_out: outcome.packets.left_out,
+    })
+}
+
 /// Begins a command of the built program that runs scenarios and tells events.
 pub(crate) fn netproof_run() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_netproof"));
     command
         .args(["run", "--format", "json"])
+        // What fails here is meant to.
+        .env("NETPROOF_PCAP", "")
         .stdin(Stdio::null());
     command
 }

@@ -12,7 +12,7 @@ use serde_json::Value;
 
 fn netproof() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_netproof"));
-    command.stdin(Stdio::null());
+    command.stdin(Stdio::null()).env("NETPROOF_PCAP", "");
     command
 }
 

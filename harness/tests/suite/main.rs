@@ -8,6 +8,7 @@ mod doctor;
 mod documents;
 mod invalid;
 mod layers;
+mod packets;
 mod runner;
 mod schema;
 mod show;

@@ -70,3 +70,29 @@ fn a_program_that_is_not_there_is_named() {
         "{failures}"
     );
 }
+
+#[test]
+fn what_was_seen_before_a_world_broke_off_is_kept() {
+    let folder = tempfile::tempdir().unwrap();
+    let program = folder.path().join("no-world");
+    let frame = r#"{"interface":0,"time":1,"direction":"in","for_another":false,"role":"before","bytes":"00ff"}"#;
+    let capture = format!(
+        r#"{{"event":"capture","scenario":"x","capture":{{"probe":"p","attempt":1,"interfaces":["a/lo"],"frames":[{frame}],"left_out":0}}}}"#
+    );
+    fs::write(
+        &program,
+        format!("#!/bin/sh\necho '{capture}'\nkill -9 $$\n"),
+    )
+    .unwrap();
+    fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+    let launch = Launch {
+        program,
+        deadline: Duration::from_secs(30),
+    };
+    let runner = Runner::new(Tier::User, false).with_launch(launch);
+    let mut told = Vec::new();
+    let outcome = runner.run(&scenario(), &mut |event| told.push(event.clone()));
+    assert_eq!(outcome.verdict, Verdict::Error);
+    assert_eq!(outcome.packets.count(), 1);
+    assert!(matches!(&told[..], [Event::Failure { .. }]), "{told:?}");
+}

@@ -94,15 +94,20 @@ fn code(cell: &str) -> &str {
     cell.split('`').nth(1).unwrap_or_default()
 }
 
-/// Runs netproof in the root and returns all that it prints, and its exit code.
+/// Runs netproof in the root and returns all that it prints, and its exit code. Folders for
+/// temporary files are in `/tmp`, so it says, and are gone when it has ended.
 fn netproof(arguments: &str) -> (String, i32) {
+    let temporary = tempfile::tempdir().unwrap();
     let output = Command::new(env!("CARGO_BIN_EXE_netproof"))
         .args(arguments.split_whitespace())
         .current_dir(ROOT)
+        .env("TMPDIR", temporary.path())
+        .env_remove("NETPROOF_PCAP")
         .output()
         .unwrap();
     let text = [output.stdout, output.stderr].concat();
     let text = String::from_utf8(text).unwrap();
+    let text = text.replace(&temporary.path().display().to_string(), "/tmp");
     (text, output.status.code().unwrap())
 }
 

@@ -85,6 +85,10 @@ fn the_documents_name_what_is_hidden_as_the_program_does() {
     }
     assert!(read("CONTRIBUTING.md").contains("`netproof run --implementation shell`"));
     assert!(read("ARCHITECTURE.md").contains(&format!("outlives {deadline} seconds")));
+    let kept = "The first mebibyte of each attempt is kept, and the last 16 of a scenario";
+    assert!(read("README.md").contains(kept));
+    assert_eq!(netproof::observe::Capture::BYTES_MAX, 1 << 20);
+    assert_eq!(netproof::run::Packets::BYTES_MAX, 16 << 20);
     let (_, code) = netproof("run --hostile-baseline tutorials/gateway");
     assert_eq!(code, 0);
 }
