@@ -27,6 +27,10 @@ const FRAME_MAX: usize = 65_550;
 /// How many bytes of frames may wait in the socket; the kernel grants up to `net.core.rmem_max`.
 const BUFFER: usize = 4 << 20;
 
+/// How many frames may have waited at most: the kernel doubles the size that it is asked for, and
+/// no frame counts less than this in it (socket(7), `SKB_TRUESIZE` of linux/skbuff.h).
+const WAITING_MAX: usize = 2 * BUFFER / 512;
+
 /// Why a tap cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -89,12 +93,13 @@ impl Tap {
         }
     }
 
-    /// Hands every frame that is there to `take`; does not wait.
+    /// Hands every frame that is there to `take`; does not wait, nor run after a storm that brings
+    /// new ones for as long as it is listened to.
     pub(super) fn drain(&mut self, take: &mut dyn FnMut(Frame)) -> Result<(), TapError> {
         let mut bytes = vec![0; FRAME_MAX];
         let mut control = nix::cmsg_space!(u32, libc::timespec);
         let begun = now();
-        loop {
+        for _ in 0..WAITING_MAX {
             let mut parts = [IoSliceMut::new(&mut bytes)];
             let received = recvmsg::<LinkAddr>(
                 self.socket.as_raw_fd(),
@@ -138,6 +143,7 @@ impl Tap {
                 bytes: bytes[..length].to_vec(),
             });
         }
+        Ok(())
     }
 
     /// Returns how many frames the kernel had no room for since the tap was opened, as of the last
