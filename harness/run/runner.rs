@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
 use super::conductor::with_sources;
+use super::deadlines::Deadlines;
 use super::event::{Blame, Event};
 use super::outcome::Outcome;
 use super::request::{Request, Task, Trial};
@@ -33,6 +34,7 @@ pub struct Runner {
     tier: Tier,
     implementation: Choice,
     hostile: bool,
+    deadlines: Deadlines,
     turn: AtomicUsize,
     /// Worlds that have told all, and dissolve while others run.
     leaving: Mutex<Vec<WorldProcess>>,
@@ -60,6 +62,13 @@ impl Runner {
     #[must_use]
     pub fn with_implementation(mut self, implementation: Choice) -> Self {
         self.implementation = implementation;
+        self
+    }
+
+    /// Gives operations and steps other deadlines; the scenario has that of the launch.
+    #[must_use]
+    pub fn with_deadlines(mut self, deadlines: Deadlines) -> Self {
+        self.deadlines = deadlines;
         self
     }
 
@@ -98,6 +107,7 @@ impl Runner {
             implementation: self.implementation,
             hostile: self.hostile,
             processor: self.turn.fetch_add(1, Ordering::Relaxed),
+            deadlines: self.deadlines,
             trial,
         });
         self.tell_all(&task, &mut outcome, tell);
@@ -112,7 +122,7 @@ impl Runner {
 
     fn tell_all(&self, task: &Task, outcome: &mut Outcome, tell: &mut dyn FnMut(&Event)) {
         if let Err(broken) = self.hear_out(task, outcome, tell) {
-            let event = broken.event(&outcome.scenario);
+            let event = broken.event(outcome);
             outcome.take(&event);
             tell(&event);
         }
@@ -144,7 +154,7 @@ impl Runner {
                     return Err(Broken::ours(why));
                 }
                 Line::Late => {
-                    let limit = self.launch.deadline.as_secs();
+                    let limit = self.launch.deadline.as_secs_f64();
                     let why = format!("the world was still busy after {limit} s: {}", said(&world));
                     return Err(Broken::ours(why));
                 }
@@ -189,10 +199,11 @@ impl Broken {
         }
     }
 
-    fn event(self, scenario: &str) -> Event {
+    /// The event that says so, in the step that was under way.
+    fn event(self, outcome: &Outcome) -> Event {
         Event::Failure {
-            scenario: scenario.to_owned(),
-            step: 0,
+            scenario: outcome.scenario.clone(),
+            step: outcome.steps,
             blame: self.blame,
             message: self.message,
             help: self.help.map(str::to_owned),

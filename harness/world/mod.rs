@@ -5,6 +5,8 @@
 
 mod baseline;
 mod check;
+mod child;
+pub mod deadline;
 mod error;
 mod feature;
 mod isolate;
@@ -16,10 +18,11 @@ mod sys;
 mod topology;
 
 use std::collections::BTreeMap;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 pub use baseline::{PINS, Pin, Pinned};
 pub use check::{Check, Status};
+pub use child::run_to_end;
 pub use error::{Stage, UNKNOWN_CURE, WorldError, exhaustion_cure};
 pub use feature::features;
 pub use isolate::{Tier, isolate};
@@ -33,9 +36,6 @@ pub(crate) use sys::link_address;
 pub use topology::{Port, Topology};
 
 use crate::scenario::{HOST, NodeName};
-
-/// How long the kernel may take to dissolve a deleted node before that is an error.
-const DISSOLVE_DEADLINE: Duration = Duration::from_secs(20);
 
 /// The nodes of a run, inside an isolated process.
 pub struct World {
@@ -136,7 +136,7 @@ impl World {
         self.nodes.remove(name);
         // The netlink connection is a task of the runtime: it lets go of its socket when it runs.
         tokio::task::yield_now().await;
-        let deadline = Instant::now() + DISSOLVE_DEADLINE;
+        let deadline = Instant::now() + deadline::DISSOLVE;
         loop {
             for node in self.nodes() {
                 node.monitor().drain().map_err(failed)?;

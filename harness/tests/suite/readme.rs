@@ -596,15 +596,25 @@ fn a_limit_is_the_number_that_the_documents_give(#[case] items: usize, #[case] l
 
 #[test]
 fn the_documents_name_what_is_hidden_as_the_program_does() {
-    let deadline = netproof::world::Launch::default().deadline.as_secs();
+    let limit = netproof::world::Launch::default().deadline.as_secs();
     for document in ["ARCHITECTURE.md", "CONTRIBUTING.md"] {
         let text = read(document);
         assert!(text.contains(&format!("`{}`", netproof::world::WORLD_ARGUMENT)));
         assert!(text.contains("run --hostile-baseline`"));
     }
     assert!(read("CONTRIBUTING.md").contains("`netproof run --implementation shell`"));
-    assert!(read("ARCHITECTURE.md").contains(&format!("outlives {deadline} seconds")));
-    assert!(read("docs/format.md").contains("at most 1 MiB"));
+    assert!(read("ARCHITECTURE.md").contains(&format!("outlives {limit} seconds")));
+    let [operation, step] = [
+        netproof::world::deadline::OPERATION,
+        netproof::world::deadline::STEP,
+    ]
+    .map(|it| it.as_secs());
+    let format = read("docs/format.md");
+    assert!(read("ARCHITECTURE.md").contains(&format!("{operation} seconds and a step {step};")));
+    assert!(format.contains(&format!("not done after {operation} seconds")));
+    assert!(format.contains(&format!("not done after {step} or")));
+    assert!(format.contains(&format!("not done after {limit}.")));
+    assert!(format.contains("at most 1 MiB"));
     assert_eq!(netproof::scenario::SIZE_MAX, 1 << 20);
     let (_, code) = netproof("run --hostile-baseline tutorials/gateway");
     assert_eq!(code, 0);
