@@ -58,8 +58,12 @@ async fn carry_out(world: &mut World, operation: &Operation) -> Result<(), Opera
             error => error,
         })?;
     match operation {
-        Operation::Netns(Netns::Add(name)) => Ok(world.adopt_node(name)?),
-        Operation::Netns(Netns::Delete(name)) => Ok(world.forget_node(name).await?),
+        Operation::Netns(Netns {
+            add: Some(name), ..
+        }) => Ok(world.adopt_node(name)?),
+        Operation::Netns(Netns {
+            delete: Some(name), ..
+        }) => Ok(world.forget_node(name).await?),
         _ => Ok(()),
     }
 }

@@ -404,14 +404,37 @@ impl Conductor<'_> {
     ) -> Result<(), OperationError> {
         match operation {
             Operation::Listen(listen) => return self.observer.listen(world, listen),
-            // Our own sockets in the node would keep it alive.
             // `host` cannot be deleted.
-            Operation::Netns(Netns::Delete(name)) if name.as_str() != HOST => {
-                self.observer.forget(name);
-            }
+            Operation::Netns(Netns {
+                delete: Some(name), ..
+            }) if name.as_str() != HOST => return self.delete_node(world, operation, name).await,
             _ => {}
         }
         self.implementation.apply(world, operation).await
+    }
+
+    async fn delete_node(
+        &mut self,
+        world: &mut World,
+        operation: &Operation,
+        name: &NodeName,
+    ) -> Result<(), OperationError> {
+        let names = |world: &World| -> Vec<NodeName> {
+            let names = world.node(name).map(|node| node.names().cloned().collect());
+            names.unwrap_or_default()
+        };
+        let before = names(world);
+        if before.len() < 2 {
+            // Our own sockets in the node would keep it alive.
+            self.observer.forget(name);
+        }
+        self.implementation.apply(world, operation).await?;
+        if let [first, next, ..] = before.as_slice()
+            && first == name
+        {
+            self.observer.rename(first, next);
+        }
+        Ok(())
     }
 
     async fn expect(
@@ -421,6 +444,8 @@ impl Conductor<'_> {
         number: usize,
         expectation: &Expectation,
     ) -> Result<(), Stop> {
+        // The walk names a node that several names share by the first.
+        let expectation = &expectation.with_nodes(&|name| world.first_name(name));
         let observed = self
             .observer
             .probe(world, topology, &expectation.probe)

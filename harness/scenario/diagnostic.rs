@@ -107,6 +107,7 @@ impl Diagnostic {
         "right-without-fails",
         "route-to-nowhere",
         "same-interface-twice",
+        "share-without-add",
         "syntax",
         "tab",
         "tcp-or-udp",

@@ -10,6 +10,7 @@ mod name;
 mod net;
 mod operation;
 mod parse;
+mod resolve;
 mod schema;
 mod script;
 mod suggest;

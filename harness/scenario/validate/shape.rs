@@ -7,7 +7,7 @@ use crate::scenario::diagnostic::Diagnostic;
 use crate::scenario::expectation::{Exchange, Expectation, ExpectedFate, Probe};
 use crate::scenario::model::{Scenario, Step};
 use crate::scenario::net::{Broadcast, Destination};
-use crate::scenario::operation::{Address, Item, Listen, Operation, Route, Veth, Vxlan};
+use crate::scenario::operation::{Address, Item, Listen, Netns, Operation, Route, Veth, Vxlan};
 use crate::scenario::value::{Located, Span};
 
 /// The most operations that a scenario may have.
@@ -161,6 +161,7 @@ impl Shape {
 
     fn operation(&mut self, item: &Item) {
         match &item.operation {
+            Operation::Netns(netns) => self.netns(netns, item.span),
             Operation::Veth(veth) => self.veth(veth),
             Operation::Address(address) => self.address(address, item.span),
             Operation::Route(route) => self.route(route, item.span),
@@ -173,6 +174,19 @@ impl Shape {
                 self.nothing_to_set("bridge-port", "isolated: true", item.span);
             }
             operation => super::rule::check(self, operation),
+        }
+    }
+
+    fn netns(&mut self, netns: &Netns, span: Span) {
+        self.one_of_add_and_delete("netns", (netns.add.as_ref(), netns.delete.as_ref()), span);
+        if let (Some(share), None) = (&netns.share, &netns.add) {
+            self.push(
+                "share-without-add",
+                share.span,
+                "`share` goes only with `add`",
+                "nothing is added here",
+                "name the node that is to share it: `netns: {add: sidecar, share: web}`",
+            );
         }
     }
 
