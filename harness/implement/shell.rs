@@ -2,14 +2,14 @@
 //!
 //! It is the proof that they do stand for that. It needs `ip`, `iptables` and `sysctl`.
 
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use nix::errno::Errno;
 
 use super::{Applied, Implementation, OperationError};
 use crate::kernel::KernelError;
 use crate::scenario::{Netns, Operation};
-use crate::world::{Stage, World, WorldError};
+use crate::world::{World, run_to_end};
 
 /// Where commands are looked for: a world has no environment.
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -46,35 +46,42 @@ async fn carry_out(world: &mut World, operation: &Operation) -> Result<(), Opera
     if let Operation::Listen(_) = operation {
         return Err(OperationError::HarnessOnly(operation.verb()));
     }
-    run(&operation.command()).map_err(|error| match error {
-        OperationError::Refused(reason) if reason.is_unsupported() => OperationError::Unsupported {
-            feature: operation.verb(),
-            reason,
-        },
-        error => error,
-    })?;
+    run(&operation.command())
+        .await
+        .map_err(|error| match error {
+            OperationError::Refused(reason) if reason.is_unsupported() => {
+                OperationError::Unsupported {
+                    feature: operation.verb(),
+                    reason,
+                }
+            }
+            error => error,
+        })?;
     match operation {
-        Operation::Netns(Netns::Add(name)) => Ok(world.adopt_node(name)?),
-        Operation::Netns(Netns::Delete(name)) => Ok(world.forget_node(name).await?),
+        Operation::Netns(Netns {
+            add: Some(name), ..
+        }) => Ok(world.adopt_node(name)?),
+        Operation::Netns(Netns {
+            delete: Some(name), ..
+        }) => Ok(world.forget_node(name).await?),
         _ => Ok(()),
     }
 }
 
 /// Runs a command to its end. The runner's network namespace is `host`, and the command's too.
-fn run(command: &str) -> Result<(), OperationError> {
-    let output = Command::new("/bin/sh")
+async fn run(command: &str) -> Result<(), OperationError> {
+    let mut shell = Command::new("/bin/sh");
+    shell
         .args(["-c", command])
         .env_clear()
         .env("PATH", PATH)
-        .env("LC_ALL", "C")
-        .stdin(Stdio::null())
-        .output()
-        .map_err(|error| WorldError::new(Stage::Process, KernelError::from_io(&error)))?;
-    if output.status.success() {
+        .env("LC_ALL", "C");
+    let (status, said) = run_to_end(&mut shell).await?;
+    if status.success() {
         return Ok(());
     }
-    let said = String::from_utf8_lossy(&output.stderr);
-    if output.status.code() == Some(NOT_FOUND) {
+    let said = String::from_utf8_lossy(&said);
+    if status.code() == Some(NOT_FOUND) {
         return Err(OperationError::Unsupported {
             feature: "such command",
             reason: refusal(&said, Errno::ENOENT),
@@ -146,7 +153,13 @@ mod tests {
 
     #[test]
     fn a_command_that_is_not_there_is_no_refusal_of_the_kernel() {
-        let error = run("no-such-command-of-netproof").unwrap_err();
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_io()
+            .build()
+            .unwrap();
+        let error = runtime
+            .block_on(run("no-such-command-of-netproof"))
+            .unwrap_err();
         assert!(matches!(error, OperationError::Unsupported { .. }));
     }
 }

@@ -1,6 +1,8 @@
 //! The reachability matrix: a ping from every node to every address.
 
-use super::facts::{Facts, askable_addresses};
+use std::collections::BTreeMap;
+
+use super::facts::{Facts, askable_addresses, shared_names};
 use super::{ObserveError, Observer, Record};
 use crate::scenario::{FactKind, Located, NodeName, Ping, Probe};
 use crate::world::{Topology, World};
@@ -37,6 +39,12 @@ impl Observer {
             .max()
             .unwrap_or_default();
         let mut text = format!("[{}]\n", FactKind::Reachability.word());
+        let mut sections = BTreeMap::new();
+        for (name, first) in shared_names(world) {
+            let mut text = String::new();
+            super::facts::same(&mut text, &name, &first);
+            sections.insert(name, text);
+        }
         for node in world.nodes() {
             let mut lines = Vec::new();
             for to in &addresses {
@@ -54,8 +62,11 @@ impl Observer {
                     record,
                 });
             }
-            super::facts::section(&mut text, node.name(), &lines);
+            let mut section = String::new();
+            super::facts::section(&mut section, node.name(), &lines);
+            sections.insert(node.name().clone(), section);
         }
+        text.extend(sections.into_values());
         Ok(text)
     }
 }

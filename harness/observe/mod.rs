@@ -160,6 +160,18 @@ impl Observer {
         self.servers.retain(|server| server.node() != node);
     }
 
+    /// Follows a node that goes on under another name.
+    pub fn rename(&mut self, node: &NodeName, to: &NodeName) {
+        // It is opened again, under the other name, when it is needed.
+        self.taps.remove(node);
+        self.counters.remove(node);
+        for server in &mut self.servers {
+            if server.node() == node {
+                server.rename(to);
+            }
+        }
+    }
+
     /// Sends a probe and says what became of it; again, with fresh identifiers, where nothing can
     /// be concluded.
     ///

@@ -16,7 +16,7 @@
 use std::collections::HashSet;
 use std::net::IpAddr;
 use std::os::fd::AsFd;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use nix::errno::Errno;
 
@@ -25,7 +25,7 @@ use super::{ObserveError, Observer};
 use crate::kernel::route::{Change, LinkKind, NeighbourState};
 use crate::kernel::{backlog, wait};
 use crate::scenario::NodeName;
-use crate::world::{Port, Topology, World};
+use crate::world::{Port, Topology, World, deadline};
 
 /// IEEE 802 local experimental EtherType 1.
 const FENCE_ETHERTYPE: [u8; 2] = [0x88, 0xb5];
@@ -35,10 +35,6 @@ const FENCE_SOURCE: [u8; 6] = [0; 6];
 const FENCE_MAGIC: &[u8; 8] = b"netproof";
 /// The shortest Ethernet frame without its checksum, in bytes.
 const FRAME_MIN: usize = 60;
-
-/// How long one attempt may take to come to rest. A fence needs microseconds and a silent neighbour
-/// 20 ms; the rest is for a machine that has more to do.
-const QUIET_DEADLINE: Duration = Duration::from_secs(10);
 
 /// What waiting for rest came to.
 pub(super) struct Rest {
@@ -104,7 +100,7 @@ impl Observer {
         topology: &Topology,
         source: &NodeName,
     ) -> Result<Rest, ObserveError> {
-        let deadline = Instant::now() + QUIET_DEADLINE;
+        let deadline = Instant::now() + deadline::QUIET;
         let wires = wires(topology);
         let dropped_before: u32 = self.taps.values().map(super::tap::Tap::dropped).sum();
         let mut rest = Rest {

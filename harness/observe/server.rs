@@ -41,7 +41,7 @@ impl Server {
         };
         let socket = open_socket(node, is_udp, port)?;
         Ok(Self {
-            node: name.clone(),
+            node: node.name().clone(),
             socket,
             is_udp,
         })
@@ -50,6 +50,11 @@ impl Server {
     /// Returns the node that the server is in.
     pub(super) fn node(&self) -> &NodeName {
         &self.node
+    }
+
+    /// Follows its node to another name.
+    pub(super) fn rename(&mut self, node: &NodeName) {
+        self.node = node.clone();
     }
 
     /// Serves all who wait; tells whether there were any.

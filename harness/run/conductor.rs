@@ -5,6 +5,7 @@ use std::io::{self, Write as _};
 use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
 use nix::unistd::Pid;
 
+use super::deadlines::{Deadlines, Late, within};
 use super::event::{Blame, Event};
 use super::request::{Instead, Request, Task, Trial};
 use crate::implement::{Implementation, OperationError};
@@ -46,6 +47,13 @@ enum Stop {
     /// An expectation failed in a trial, which is all that it was to show.
     #[error("an expectation depends on the operation")]
     Shown,
+    /// A step outlived its deadline.
+    #[error("the step was {late}; {under_way} was under way")]
+    Late {
+        late: Late,
+        /// What it was busy with.
+        under_way: String,
+    },
     /// Nobody takes the events.
     #[error(transparent)]
     Unheard(#[from] io::Error),
@@ -134,7 +142,7 @@ fn begin_world(
         refused(&message, None)
     })?;
     tokio::runtime::Builder::new_current_thread()
-        .enable_io()
+        .enable_all()
         .build()
         .map_err(|error| refused(&error.to_string(), None))
 }
@@ -209,6 +217,8 @@ async fn carry_through(request: &Request, scenario: &Scenario) -> io::Result<()>
         implementation: request.implementation.make(),
         observer: observer(request),
         step: 0,
+        under_way: String::new(),
+        deadlines: request.deadlines,
         trial: request.trial,
     };
     match conductor.run(request, scenario).await {
@@ -264,6 +274,9 @@ struct Conductor<'a> {
     observer: Observer,
     /// The number of the step that is under way.
     step: usize,
+    /// What is being done, for the report of a step that takes too long.
+    under_way: String,
+    deadlines: Deadlines,
     /// What is done otherwise than the scenario says.
     trial: Option<Trial>,
 }
@@ -277,19 +290,34 @@ impl Conductor<'_> {
         self.send_world(request, &world)?;
         if !scenario.given.is_empty() {
             self.begin_step("given")?;
-            self.apply(&mut world, &scenario.given).await?;
+            let given = within(self.deadlines.step, self.apply(&mut world, &scenario.given));
+            given.await.unwrap_or_else(|late| Err(self.late(late)))?;
         }
         for (at, step) in scenario.steps.iter().enumerate() {
             self.step = at + 1;
             self.begin_step(&step.name)?;
-            self.apply(&mut world, &step.operations).await?;
-            let topology = world.settle().await?;
-            for (at, expectation) in step.expectations.iter().enumerate() {
-                self.expect(&world, &topology, at + 1, expectation).await?;
-            }
-            if !step.snapshot.is_empty() && self.trial.is_none() {
-                self.take_facts(&world, &topology, step).await?;
-            }
+            let done = within(self.deadlines.step, self.carry_out(&mut world, step)).await;
+            done.unwrap_or_else(|late| Err(self.late(late)))?;
+        }
+        Ok(())
+    }
+
+    fn late(&self, late: Late) -> Stop {
+        let under_way = self.under_way.clone();
+        Stop::Late { late, under_way }
+    }
+
+    async fn carry_out(&mut self, world: &mut World, step: &Step) -> Result<(), Stop> {
+        self.apply(world, &step.operations).await?;
+        self.under_way = "the wait for the links".to_owned();
+        let topology = world.settle().await?;
+        for (at, expectation) in step.expectations.iter().enumerate() {
+            self.under_way = format!("`{}`", expectation.probe);
+            self.expect(world, &topology, at + 1, expectation).await?;
+        }
+        if !step.snapshot.is_empty() && self.trial.is_none() {
+            self.under_way = "the snapshot".to_owned();
+            self.take_facts(world, &topology, step).await?;
         }
         Ok(())
     }
@@ -336,7 +364,24 @@ impl Conductor<'_> {
                 }
                 _ => item,
             };
-            let result = self.apply_one(world, &item.operation).await;
+            let command = item.operation.command();
+            self.under_way = format!("`{command}`");
+            let limit = self.deadlines.operation;
+            let result = match within(limit, self.apply_one(world, &item.operation)).await {
+                Ok(result) => result,
+                Err(late) => {
+                    send(&Event::Operation {
+                        scenario: self.scenario.to_owned(),
+                        step: self.step,
+                        command,
+                        verdict: Verdict::Error,
+                        fails: item.fails.as_ref().map(|reason| reason.value.clone()),
+                        reason: Some(late.to_string()),
+                        lacks: None,
+                    })?;
+                    return Err(Stop::Operation);
+                }
+            };
             // Not the scenario's matter, whatever it expects.
             if let Err(OperationError::World(error)) = &result
                 && (error.reason.is_exhaustion()
@@ -351,7 +396,7 @@ impl Conductor<'_> {
             send(&Event::Operation {
                 scenario: self.scenario.to_owned(),
                 step: self.step,
-                command: item.operation.command(),
+                command,
                 verdict: judgement.verdict,
                 fails: item.fails.as_ref().map(|reason| reason.value.clone()),
                 reason: judgement.reason,
@@ -371,14 +416,37 @@ impl Conductor<'_> {
     ) -> Result<(), OperationError> {
         match operation {
             Operation::Listen(listen) => return self.observer.listen(world, listen),
-            // Our own sockets in the node would keep it alive.
             // `host` cannot be deleted.
-            Operation::Netns(Netns::Delete(name)) if name.as_str() != HOST => {
-                self.observer.forget(name);
-            }
+            Operation::Netns(Netns {
+                delete: Some(name), ..
+            }) if name.as_str() != HOST => return self.delete_node(world, operation, name).await,
             _ => {}
         }
         self.implementation.apply(world, operation).await
+    }
+
+    async fn delete_node(
+        &mut self,
+        world: &mut World,
+        operation: &Operation,
+        name: &NodeName,
+    ) -> Result<(), OperationError> {
+        let names = |world: &World| -> Vec<NodeName> {
+            let names = world.node(name).map(|node| node.names().cloned().collect());
+            names.unwrap_or_default()
+        };
+        let before = names(world);
+        if before.len() < 2 {
+            // Our own sockets in the node would keep it alive.
+            self.observer.forget(name);
+        }
+        self.implementation.apply(world, operation).await?;
+        if let [first, next, ..] = before.as_slice()
+            && first == name
+        {
+            self.observer.rename(first, next);
+        }
+        Ok(())
     }
 
     async fn expect(
@@ -388,6 +456,8 @@ impl Conductor<'_> {
         number: usize,
         expectation: &Expectation,
     ) -> Result<(), Stop> {
+        // The walk names a node that several names share by the first.
+        let expectation = &expectation.with_nodes(&|name| world.first_name(name));
         let observed = self
             .observer
             .probe_and_explain(world, topology, &expectation.probe)

@@ -1,6 +1,7 @@
 //! The conductor: one scenario, one implementation, one world; a stream of events.
 
 mod conductor;
+mod deadlines;
 mod doctor;
 mod event;
 mod outcome;
@@ -10,6 +11,7 @@ mod required;
 mod runner;
 
 pub use conductor::{ExitStatus, become_world};
+pub use deadlines::Deadlines;
 pub use doctor::{SMALLEST, examine, summary};
 pub use event::{Blame, Event};
 pub use outcome::{FactsTaken, Outcome, Totals};

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::deadlines::Deadlines;
 use crate::implement::Choice;
 use crate::world::Tier;
 
@@ -35,6 +36,8 @@ pub struct Request {
     pub packets: bool,
     /// Which of the processors that it may use the world keeps to; counted round.
     pub processor: usize,
+    /// How long its parts may take.
+    pub deadlines: Deadlines,
     /// What is done otherwise than the scenario says, to see whether it expects anything of it.
     pub trial: Option<Trial>,
 }

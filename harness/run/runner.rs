@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
 use super::conductor::with_sources;
+use super::deadlines::Deadlines;
 use super::event::{Blame, Event};
 use super::outcome::Outcome;
 use super::request::{Request, Task, Trial};
@@ -34,6 +35,7 @@ pub struct Runner {
     implementation: Choice,
     hostile: bool,
     packets: bool,
+    deadlines: Deadlines,
     turn: AtomicUsize,
     /// Worlds that have told all, and dissolve while others run.
     leaving: Mutex<Vec<WorldProcess>>,
@@ -68,6 +70,13 @@ impl Runner {
     #[must_use]
     pub fn with_packets(mut self, packets: bool) -> Self {
         self.packets = packets;
+        self
+    }
+
+    /// Gives operations and steps other deadlines; the scenario has that of the launch.
+    #[must_use]
+    pub fn with_deadlines(mut self, deadlines: Deadlines) -> Self {
+        self.deadlines = deadlines;
         self
     }
 
@@ -107,6 +116,7 @@ impl Runner {
             hostile: self.hostile,
             packets: self.packets && trial.is_none(),
             processor: self.turn.fetch_add(1, Ordering::Relaxed),
+            deadlines: self.deadlines,
             trial,
         });
         self.tell_all(&task, &mut outcome, tell);
@@ -121,7 +131,7 @@ impl Runner {
 
     fn tell_all(&self, task: &Task, outcome: &mut Outcome, tell: &mut dyn FnMut(&Event)) {
         if let Err(broken) = self.hear_out(task, outcome, tell) {
-            let event = broken.event(&outcome.scenario);
+            let event = broken.event(outcome);
             outcome.take(&event);
             tell(&event);
         }
@@ -158,7 +168,7 @@ impl Runner {
                     return Err(Broken::ours(why));
                 }
                 Line::Late => {
-                    let limit = self.launch.deadline.as_secs();
+                    let limit = self.launch.deadline.as_secs_f64();
                     let why = format!("the world was still busy after {limit} s: {}", said(&world));
                     return Err(Broken::ours(why));
                 }
@@ -203,10 +213,11 @@ impl Broken {
         }
     }
 
-    fn event(self, scenario: &str) -> Event {
+    /// The event that says so, in the step that was under way.
+    fn event(self, outcome: &Outcome) -> Event {
         Event::Failure {
-            scenario: scenario.to_owned(),
-            step: 0,
+            scenario: outcome.scenario.clone(),
+            step: outcome.steps,
             blame: self.blame,
             message: self.message,
             help: self.help.map(str::to_owned),

@@ -13,6 +13,7 @@ mod net;
 mod operation;
 mod parse;
 mod reference;
+mod resolve;
 mod schema;
 mod script;
 mod suggest;

@@ -265,8 +265,12 @@ fn mount_afresh() -> Result<(), WorldError> {
         Some("mode=0755"),
     )
     .map_err(failed("/run"))?;
-    fs::create_dir(super::node::NETNS_DIR).map_err(|error| {
-        WorldError::new(Stage::Mounts, crate::kernel::KernelError::from_io(&error))
-            .detail(super::node::NETNS_DIR)
-    })
+    let names = super::node::NETNS_DIR;
+    fs::create_dir(names).map_err(|error| {
+        WorldError::new(Stage::Mounts, crate::kernel::KernelError::from_io(&error)).detail(names)
+    })?;
+    // As ip-netns(8) has it. Where it is not so, `ip netns` mounts the folder on itself, names and
+    // all, and cannot remove a name that was there before.
+    mount(Some(names), names, NONE, MsFlags::MS_BIND, NONE).map_err(failed(names))?;
+    mount(NONE, names, NONE, MsFlags::MS_SHARED, NONE).map_err(failed(names))
 }

@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::unistd::Pid;
 
+use super::deadline;
 use crate::kernel::wait;
 
 /// The first argument of a process that is to become a world.
@@ -21,9 +22,6 @@ pub const WORLD_ARGUMENT: &str = "__netproof-world";
 
 /// How much of a world's standard error is kept, in bytes; it is empty unless something is wrong.
 const STDERR_KEPT: usize = 64 * 1024;
-
-/// How long a world may take to go once its lifeline is cut, before it is killed.
-const LEAVING_DEADLINE: Duration = Duration::from_secs(20);
 
 /// Tells whether the arguments of this process say that it is to become a world.
 pub fn is_world_process(arguments: impl IntoIterator<Item = OsString>) -> bool {
@@ -73,7 +71,7 @@ impl Default for Launch {
     fn default() -> Self {
         Self {
             program: "/proc/self/exe".into(),
-            deadline: Duration::from_secs(300),
+            deadline: deadline::SCENARIO,
         }
     }
 }
@@ -246,7 +244,7 @@ impl WorldProcess {
             .ok()
             .and_then(|pid| super::sys::pidfd_open(Pid::from_raw(pid)).ok())
             .is_some_and(|fd| {
-                let deadline = Instant::now() + LEAVING_DEADLINE;
+                let deadline = Instant::now() + deadline::LEAVING;
                 wait::until_readable([fd.as_fd()], deadline).unwrap_or(false)
             });
         if !gone {

@@ -5,6 +5,8 @@
 
 mod baseline;
 mod check;
+mod child;
+pub mod deadline;
 mod error;
 mod feature;
 mod isolate;
@@ -16,10 +18,11 @@ mod sys;
 mod topology;
 
 use std::collections::BTreeMap;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 pub use baseline::{PINS, Pin, Pinned};
 pub use check::{Check, Status};
+pub use child::run_to_end;
 pub use error::{Stage, UNKNOWN_CURE, WorldError, exhaustion_cure};
 pub use feature::features;
 pub use isolate::{Tier, isolate};
@@ -33,9 +36,6 @@ pub(crate) use sys::{Ipv4MtuDiscover, link_address};
 pub use topology::{Port, Topology};
 
 use crate::scenario::{HOST, NodeName};
-
-/// How long the kernel may take to dissolve a deleted node before that is an error.
-const DISSOLVE_DEADLINE: Duration = Duration::from_secs(20);
 
 /// The nodes of a run, inside an isolated process.
 pub struct World {
@@ -76,7 +76,7 @@ impl World {
     ///
     /// The stage that the machine refuses; `EEXIST` if there is a node of that name.
     pub fn add_node(&mut self, name: &NodeName) -> Result<(), WorldError> {
-        if self.nodes.contains_key(name) {
+        if self.node(name).is_some() {
             return Err(WorldError::new(Stage::NetNamespace, nix::errno::Errno::EEXIST).node(name));
         }
         let node = if name.as_str() == HOST {
@@ -88,19 +88,39 @@ impl World {
         Ok(())
     }
 
+    /// Makes a node of the network namespace of another: one node, with one name more.
+    ///
+    /// # Errors
+    ///
+    /// `EEXIST` if there is a node of that name, `ENOENT` if there is none to share.
+    pub fn share_node(&mut self, name: &NodeName, with: &NodeName) -> Result<(), WorldError> {
+        let failed = |errno, of| WorldError::new(Stage::NetNamespace, errno).node(of);
+        if self.node(name).is_some() {
+            return Err(failed(nix::errno::Errno::EEXIST, name));
+        }
+        self.node_mut(with)
+            .ok_or_else(|| failed(nix::errno::Errno::ENOENT, with))?
+            .share(name)
+    }
+
     /// Takes in a node that something else in the world has made, as `ip netns add` does, with its
-    /// name under `/run/netns`; its settings are pinned now.
+    /// name under `/run/netns`; its settings are pinned now. Where the namespace is that of a node
+    /// already, that one has one name more.
     ///
     /// # Errors
     ///
     /// The stage that the machine refuses; `ENOENT` if there is no such name.
     pub fn adopt_node(&mut self, name: &NodeName) -> Result<(), WorldError> {
+        if let Some(node) = self.nodes.values_mut().find(|node| node.is_named(name)) {
+            node.note(name);
+            return Ok(());
+        }
         let node = Node::adopt(name, self.hostile)?;
         self.nodes.insert(name.clone(), node);
         Ok(())
     }
 
-    /// Deletes a node and waits until the far ends of its links are gone from the other nodes, which
+    /// Deletes a node; where others share it, only its name. Waits until the far ends of its links are gone from the other nodes, which
     /// the kernel does behind our back.
     ///
     /// Sockets and processes in the node keep it alive: they have to be gone before.
@@ -110,10 +130,10 @@ impl World {
     /// `ENOENT` if there is no such node; a link that does not go.
     pub async fn delete_node(&mut self, name: &NodeName) -> Result<(), WorldError> {
         // `host` has no name that could be deleted.
-        let Some(node) = self.nodes.get(name).filter(|_| name.as_str() != HOST) else {
+        let Some(node) = self.node(name).filter(|_| name.as_str() != HOST) else {
             return Err(WorldError::new(Stage::NetNamespace, nix::errno::Errno::ENOENT).node(name));
         };
-        node.unname()?;
+        node.unname(name)?;
         self.forget_node(name).await
     }
 
@@ -125,6 +145,10 @@ impl World {
     /// A link that does not go.
     pub async fn forget_node(&mut self, name: &NodeName) -> Result<(), WorldError> {
         let failed = |error| WorldError::new(Stage::NetNamespace, error).node(name);
+        if self.node(name).is_some_and(|node| node.names().count() > 1) {
+            self.drop_name(name);
+            return Ok(());
+        }
         let topology = Topology::read(self).await.map_err(failed)?;
         let doomed: Vec<Port> = topology
             .links_of(name)
@@ -136,7 +160,7 @@ impl World {
         self.nodes.remove(name);
         // The netlink connection is a task of the runtime: it lets go of its socket when it runs.
         tokio::task::yield_now().await;
-        let deadline = Instant::now() + DISSOLVE_DEADLINE;
+        let deadline = Instant::now() + deadline::DISSOLVE;
         loop {
             for node in self.nodes() {
                 node.monitor().drain().map_err(failed)?;
@@ -154,9 +178,29 @@ impl World {
         }
     }
 
-    /// Returns a node.
+    /// Forgets one of several names of a node.
+    fn drop_name(&mut self, name: &NodeName) {
+        let first = self.node(name).map(|node| node.name().clone());
+        if let Some(mut node) = first.and_then(|first| self.nodes.remove(&first)) {
+            node.drop_name(name);
+            self.nodes.insert(node.name().clone(), node);
+        }
+    }
+
+    /// Returns a node by any of its names.
     pub fn node(&self, name: &NodeName) -> Option<&Node> {
-        self.nodes.get(name)
+        let by_first = self.nodes.get(name);
+        by_first.or_else(|| self.nodes().find(|node| node.names().any(|it| it == name)))
+    }
+
+    fn node_mut(&mut self, name: &NodeName) -> Option<&mut Node> {
+        let first = self.node(name)?.name().clone();
+        self.nodes.get_mut(&first)
+    }
+
+    /// Returns the first name of the node that has the name; the name itself where there is none.
+    pub fn first_name(&self, name: &NodeName) -> NodeName {
+        self.node(name).map_or(name, Node::name).clone()
     }
 
     /// Goes through all nodes in the order of their names.

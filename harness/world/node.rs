@@ -27,7 +27,10 @@ pub struct Node {
     route: RouteSocket,
     monitor: Monitor,
     pinned: Pinned,
+    /// Its name stands under `/run/netns`.
     named: bool,
+    /// Other names of the same namespace under `/run/netns`, in the order in which they came.
+    others: Vec<NodeName>,
 }
 
 /// Where the network namespace of a node comes from.
@@ -85,6 +88,7 @@ impl Node {
                 monitor,
                 pinned,
                 named: origin != Origin::Own,
+                others: Vec::new(),
             })
         })
         .map_err(|error: WorldError| error.node(name))
@@ -93,6 +97,41 @@ impl Node {
     /// Returns the node's name.
     pub fn name(&self) -> &NodeName {
         &self.name
+    }
+
+    /// Returns every name of the node, the first of which is its own.
+    pub fn names(&self) -> impl Iterator<Item = &NodeName> {
+        std::iter::once(&self.name).chain(&self.others)
+    }
+
+    /// Gives the namespace one more name under `/run/netns`, as `ip netns attach` does.
+    pub(super) fn share(&mut self, name: &NodeName) -> Result<(), WorldError> {
+        self.enter(|| bind(&path_of(name)))?
+            .map_err(|error| error.node(name))?;
+        self.others.push(name.clone());
+        Ok(())
+    }
+
+    /// Takes note of one more name that something else in the world has given to the namespace.
+    pub(super) fn note(&mut self, name: &NodeName) {
+        self.others.push(name.clone());
+    }
+
+    /// Tells whether a name under `/run/netns` stands for this namespace.
+    pub(super) fn is_named(&self, name: &NodeName) -> bool {
+        let own = nix::sys::stat::fstat(&self.netns);
+        let other = nix::sys::stat::stat(&path_of(name));
+        matches!((own, other), (Ok(own), Ok(other))
+            if (own.st_dev, own.st_ino) == (other.st_dev, other.st_ino))
+    }
+
+    /// Forgets one of several names; where it was the first, the next one takes its place.
+    pub(super) fn drop_name(&mut self, name: &NodeName) {
+        if *name == self.name && !self.others.is_empty() {
+            self.name = self.others.remove(0);
+        } else {
+            self.others.retain(|other| other != name);
+        }
     }
 
     /// Returns the descriptor that keeps the namespace.
@@ -134,17 +173,17 @@ impl Node {
         })
     }
 
-    /// Takes away the node's name, as `ip netns delete` does. The namespace itself ends with the
-    /// last descriptor, socket or process in it.
-    pub(super) fn unname(&self) -> Result<(), WorldError> {
-        if !self.named {
+    /// Takes away one of the node's names, as `ip netns delete` does. The namespace itself ends with
+    /// the last name, descriptor, socket or process in it.
+    pub(super) fn unname(&self, name: &NodeName) -> Result<(), WorldError> {
+        if !self.named && *name == self.name {
             return Ok(());
         }
-        let path = path_of(&self.name);
+        let path = path_of(name);
         let failed = |error: KernelError| {
             WorldError::new(Stage::Mounts, error)
                 .detail(path.display().to_string())
-                .node(&self.name)
+                .node(name)
         };
         umount2(&path, MntFlags::MNT_DETACH).map_err(|errno| failed(errno.into()))?;
         fs::remove_file(&path).map_err(|error| failed(KernelError::from_io(&error)))

@@ -12,14 +12,11 @@ use nix::errno::Errno;
 
 use super::World;
 use super::baseline::{NEIGHBOUR_PROBES, NEIGHBOUR_RETRANS_MS};
+use super::deadline;
 use super::topology::Topology;
 use crate::kernel::route::{BridgeSettings, Link, LinkKind, OperState, Particulars, PortState};
 use crate::kernel::{KernelError, wait};
 use crate::scenario::NodeName;
-
-/// How long links may take to settle before that is an error. The kernel needs 3 to 48 ms; a
-/// loaded machine multiplies that.
-const SETTLE_DEADLINE: Duration = Duration::from_secs(20);
 
 /// Why the links did not settle.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -29,7 +26,7 @@ pub enum SettleError {
     #[error("cannot read the state of the links")]
     Kernel(#[from] KernelError),
     /// A link did not reach the state that its two ends call for.
-    #[error("{link} did not become {wanted} within {} s", SETTLE_DEADLINE.as_secs())]
+    #[error("{link} did not become {wanted} within {} s", deadline::SETTLE.as_secs())]
     Stuck {
         /// The link, as `node/ifname`.
         link: String,
@@ -132,7 +129,7 @@ impl World {
             };
             // The spanning tree protocol's own delays are not the links' fault.
             let delays = topology.iter().filter_map(|(_, link)| forward_delay(link));
-            let patience = SETTLE_DEADLINE + 2 * delays.max().unwrap_or_default();
+            let patience = deadline::SETTLE + 2 * delays.max().unwrap_or_default();
             if !self.wait_for_change(begun + patience)? {
                 let link = format!("{node}/{}", link.name);
                 return Err(SettleError::Stuck { link, wanted });

@@ -2,7 +2,7 @@
 
 #![expect(
     unsafe_code,
-    reason = "fork(2), pidfd_open(2), sockaddr_ll and a socket option have no safe wrapper"
+    reason = "fork(2), pidfd_open(2), epoll(7) by descriptor, sockaddr_ll and a socket option have no safe wrapper"
 )]
 
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
@@ -10,6 +10,7 @@ use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use nix::errno::Errno;
 use nix::libc;
 use nix::unistd::{ForkResult, Pid};
+use tokio::io::unix::AsyncFd;
 
 /// Forks the process.
 ///
@@ -39,6 +40,22 @@ pub(super) fn pidfd_open(pid: Pid) -> Result<OwnedFd, Errno> {
     let fd = i32::try_from(Errno::result(result)?).map_err(|_| Errno::EBADF)?;
     // SAFETY: the kernel has just made this descriptor for us, so nobody else owns it.
     Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+}
+
+/// Lets the end of a process be waited for without blocking.
+///
+/// # Errors
+///
+/// As for [`pidfd_open`]; the kernel's refusal to watch the descriptor.
+///
+/// # Panics
+///
+/// Outside the context of a tokio runtime that does input and output.
+pub(super) fn watch_process(pid: Pid) -> std::io::Result<AsyncFd<OwnedFd>> {
+    let fd = pidfd_open(pid)?;
+    // SAFETY: the descriptor is open, what is returned owns it to its own end, and an `OwnedFd`
+    // always is the same descriptor.
+    Ok(unsafe { AsyncFd::register(fd)? })
 }
 
 /// Makes the address of an interface for an AF_PACKET socket, packet(7): frames sent to it leave

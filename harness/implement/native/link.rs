@@ -1,8 +1,10 @@
 //! `ip netns` and `ip link`.
 
+use nix::errno::Errno;
+
 use super::{Carry, Native, lacking, node};
 use crate::implement::OperationError;
-use crate::kernel::Mac;
+use crate::kernel::{KernelError, Mac};
 use crate::scenario::{
     Delete, Down, LinkRef, Master, Move, Netns, Nomaster, Rename, SetMac, SetMtu, Up, Veth,
 };
@@ -10,9 +12,11 @@ use crate::world::World;
 
 impl Carry for Netns {
     async fn carry(&self, _: &mut Native, world: &mut World) -> Result<(), OperationError> {
-        match self {
-            Self::Add(name) => Ok(world.add_node(name)?),
-            Self::Delete(name) => Ok(world.delete_node(name).await?),
+        match (&self.add, &self.share, &self.delete) {
+            (Some(name), None, _) => Ok(world.add_node(name)?),
+            (Some(name), Some(share), _) => Ok(world.share_node(name, share)?),
+            (None, _, Some(name)) => Ok(world.delete_node(name).await?),
+            (None, _, None) => Err(KernelError::from_errno(Errno::EINVAL).into()),
         }
     }
 }

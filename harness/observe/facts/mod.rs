@@ -6,8 +6,8 @@ mod text;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-pub(super) use text::section;
 pub use text::write;
+pub(super) use text::{same, section};
 
 use super::ObserveError;
 use crate::kernel::Mac;
@@ -16,7 +16,7 @@ use crate::kernel::route::{
     Route,
 };
 use crate::scenario::{FactKind, LinkRef, NodeName};
-use crate::world::{Topology, World};
+use crate::world::{Node, Topology, World};
 
 /// Interfaces that some kernels put into every new namespace, and others do not.
 const FALLBACK_TUNNELS: &[&str] = &[
@@ -44,6 +44,8 @@ pub struct NodeFacts {
 #[derive(Debug, Clone, Default)]
 pub struct Facts {
     nodes: BTreeMap<NodeName, NodeFacts>,
+    /// The other names of nodes, with the first name of each.
+    shared: BTreeMap<NodeName, NodeName>,
     topology: Topology,
 }
 
@@ -60,6 +62,7 @@ impl Facts {
     ) -> Result<Self, ObserveError> {
         let mut facts = Self {
             nodes: BTreeMap::new(),
+            shared: shared_names(world),
             topology: topology.clone(),
         };
         for node in world.nodes() {
@@ -96,10 +99,24 @@ impl Facts {
         Ok(facts)
     }
 
-    /// Goes through the nodes in the order of their names.
-    pub fn nodes(&self) -> impl Iterator<Item = (&NodeName, &NodeFacts)> {
-        self.nodes.iter()
+    /// Goes through all names of nodes in their order, each with the facts of the node or, where it
+    /// is not the first name of it, with that one.
+    fn names(&self) -> BTreeMap<&NodeName, Result<&NodeFacts, &NodeName>> {
+        let nodes = self.nodes.iter().map(|(name, facts)| (name, Ok(facts)));
+        let shared = self.shared.iter().map(|(name, first)| (name, Err(first)));
+        nodes.chain(shared).collect()
     }
+}
+
+/// The names of nodes that are not the first one of their node, each with that one.
+pub(super) fn shared_names(world: &World) -> BTreeMap<NodeName, NodeName> {
+    let others = |node: &'_ Node| -> Vec<(NodeName, NodeName)> {
+        let names = node.names().skip(1);
+        names
+            .map(|name| (name.clone(), node.name().clone()))
+            .collect()
+    };
+    world.nodes().flat_map(others).collect()
 }
 
 impl NodeFacts {

@@ -24,14 +24,21 @@ const FORWARD_DELAY: u32 = 15;
 /// Interfaces stand by name instead of number, and a hardware address as `mac(node/ifname)`.
 pub fn write(facts: &Facts, kind: FactKind) -> String {
     let mut text = format!("[{}]\n", kind.word());
-    for (node, of_node) in facts.nodes() {
-        section(
-            &mut text,
-            node,
-            &lines(of_node, node, kind, &facts.topology),
-        );
+    for (node, known) in facts.names() {
+        match known {
+            Ok(of_node) => {
+                let lines = lines(of_node, node, kind, &facts.topology);
+                section(&mut text, node, &lines);
+            }
+            Err(first) => same(&mut text, node, first),
+        }
     }
     text
+}
+
+/// Writes that a name stands for a node that has another name before.
+pub(in crate::observe) fn same(text: &mut String, node: &NodeName, first: &NodeName) {
+    let _ = writeln!(text, "{node} = {first}");
 }
 
 /// Writes what belongs to one node; a node without any says so.

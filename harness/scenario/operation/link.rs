@@ -8,14 +8,25 @@ use crate::scenario::hardware::{MacAddress, Mtu};
 use crate::scenario::name::{IfName, LinkRef, NodeName};
 use crate::scenario::value::Located;
 
-/// `ip netns add|delete NAME`.
+/// `ip netns add|delete|attach NAME`.
+///
+/// With `share` a node is one more name of another's network namespace, as with Docker's `--network
+/// container:web` or the containers of a pod. Either name can stand wherever a node is named, also in
+/// what is expected. Reports and snapshots know the node by the name that it had first; a snapshot has
+/// `sidecar = web` for the other. Where one name is deleted, the node stays under the others with all
+/// that is in it, servers too.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum Netns {
-    /// Makes a node; its only interface is `lo`, which is down.
-    Add(Located<NodeName>),
-    /// Deletes a node and the interfaces in it.
-    Delete(Located<NodeName>),
+#[serde(deny_unknown_fields)]
+pub struct Netns {
+    /// The node to make; its only interface is `lo`, which is down.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub add: Option<Located<NodeName>>,
+    /// The node whose network namespace the one to make shares; only with `add`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub share: Option<Located<NodeName>>,
+    /// The node to delete, and the interfaces in it if no other node shares them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub delete: Option<Located<NodeName>>,
 }
 
 /// `ip link add NAME type veth peer name PEER`: a pair of interfaces, each in its final node.
@@ -100,16 +111,31 @@ pub struct Delete(pub Located<LinkRef>);
 
 impl Arguments for Netns {
     fn mentions<'a>(&'a self, visit: &mut dyn FnMut(Mention<'a>)) {
-        match self {
-            Self::Add(name) => visit(Mention::Adds(name, name.span)),
-            Self::Delete(name) => visit(Mention::Deletes(name, name.span)),
+        if let Some(name) = &self.share {
+            visit(Mention::Uses(name, name.span));
+        }
+        if let Some(name) = &self.add {
+            visit(Mention::Adds(name, name.span));
+        }
+        if let Some(name) = &self.delete {
+            visit(Mention::Deletes(name, name.span));
         }
     }
 
     fn command(&self) -> String {
-        match self {
-            Self::Add(name) => format!("ip netns add {name}"),
-            Self::Delete(name) => format!("ip netns delete {name}"),
+        match (&self.add, &self.share, &self.delete) {
+            (Some(name), None, _) => format!("ip netns add {name}"),
+            // From inside `host`, that is the namespace of pid 1.
+            (Some(name), Some(share), _) if share.as_str() == HOST => {
+                format!("ip netns attach {name} 1")
+            }
+            // `attach` takes a process, and this one has nothing else of that node: `ip netns exec`
+            // would take it into other mounts, in which the name would be lost.
+            (Some(name), Some(share), _) => {
+                format!("nsenter --net=/run/netns/{share} sh -c 'ip netns attach {name} $$'")
+            }
+            (None, _, Some(name)) => format!("ip netns delete {name}"),
+            (None, _, None) => "ip netns".to_owned(),
         }
     }
 }

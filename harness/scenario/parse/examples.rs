@@ -15,6 +15,8 @@ const EXAMPLES: &[(&str, &str)] = &[
     ),
     ("snapshot", "snapshot: [links, routes]"),
     ("netns", "netns: {add: client}"),
+    ("netns", "netns: {add: sidecar, share: web}"),
+    ("netns", "netns: {add: sidecar, share: host}"),
     ("netns", "netns: {delete: web}"),
     ("veth", "veth: {add: web/eth0, peer: database/eth0}"),
     ("veth", "veth: {add: web/eth0, peer: host/veth0}"),

@@ -63,10 +63,6 @@ impl Reason<'_> {
             } => self.wrong_type("a mapping"),
             Error::NullIntoString { .. } => self.missing_value(),
             Error::InvalidScalar { ty, .. } => self.bad_number(ty),
-            Error::ExpectedMappingEndAfterEnumVariantValue { .. } => self
-                .problem("add-or-delete", "`netns` adds one node or deletes one")
-                .label("a second key")
-                .help("begin a new item: one `-` for each operation"),
             Error::MultipleDocuments { .. } => self
                 .problem(
                     "multiple-documents",
@@ -175,10 +171,6 @@ impl Reason<'_> {
 
     fn unknown_word(&self, word: &str, expected: &[&'static str]) -> Diagnostic {
         let shown = shortened(word, VALUE_MAX);
-        if self.key().is_some_and(|(key, _)| key == "netns") {
-            let help = format!("write `netns: {{add: {shown}}}` or `netns: {{delete: {shown}}}`");
-            return self.wrong_type_of("a mapping", Some("netns")).help(help);
-        }
         let span = word_at(self.text, self.span);
         if self.text[span.end..].starts_with(':') {
             return self.unknown_key(word, expected);

@@ -15,16 +15,6 @@ impl Reason<'_> {
     }
 
     pub(super) fn wrong_type(&self, wanted: &str) -> Diagnostic {
-        // `netns: add` is noticed only at what comes next.
-        let before = self.text[..self.span.start].trim_end_matches(['-', ' ', '\n', '\r']);
-        if before.ends_with("netns: add") || before.ends_with("netns: delete") {
-            let span = word_before(self.text, before.len()).unwrap_or(self.span);
-            return Reason {
-                text: self.text,
-                span,
-            }
-            .wrong_type_of("a mapping", Some("netns"));
-        }
         self.wrong_type_of(wanted, self.key().as_ref().map(|(key, _)| key.as_str()))
     }
 

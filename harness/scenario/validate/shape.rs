@@ -8,7 +8,7 @@ use crate::scenario::expectation::{Exchange, Expectation, ExpectedFate, Probe};
 use crate::scenario::limits::OPERATIONS_MAX;
 use crate::scenario::model::{Scenario, Step};
 use crate::scenario::net::{Broadcast, Destination};
-use crate::scenario::operation::{Address, Item, Listen, Operation, Route, Veth, Vxlan};
+use crate::scenario::operation::{Address, Item, Listen, Netns, Operation, Route, Veth, Vxlan};
 use crate::scenario::value::{Located, Span};
 
 /// Checks everything that does not depend on which nodes are there.
@@ -166,6 +166,7 @@ impl Shape {
 
     fn operation(&mut self, item: &Item) {
         match &item.operation {
+            Operation::Netns(netns) => self.netns(netns, item.span),
             Operation::Veth(veth) => self.veth(veth),
             Operation::Address(address) => self.address(address, item.span),
             Operation::Route(route) => {
@@ -186,6 +187,19 @@ impl Shape {
                 super::rule::check(self, operation);
                 super::routing::check(self, operation, item.span);
             }
+        }
+    }
+
+    fn netns(&mut self, netns: &Netns, span: Span) {
+        self.one_of_add_and_delete("netns", (netns.add.as_ref(), netns.delete.as_ref()), span);
+        if let (Some(share), None) = (&netns.share, &netns.add) {
+            self.push(
+                "share-without-add",
+                share.span,
+                "`share` goes only with `add`",
+                "nothing is added here",
+                "name the node that is to share it: `netns: {add: sidecar, share: web}`",
+            );
         }
     }
 

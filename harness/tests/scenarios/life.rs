@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use libtest_mimic::{Failed, Trial};
 use netproof::kernel::wait;
-use netproof::run::{Event, Request, Task};
+use netproof::run::{Deadlines, Event, Request, Task};
 use netproof::world::{Launch, Line, Tier};
 use nix::sys::signal::{Signal, kill, killpg};
 use nix::unistd::Pid;
@@ -248,6 +248,7 @@ fn a_world_outlives_the_thread_that_started_it() -> Result<(), Failed> {
         hostile: false,
         processor: 0,
         trial: None,
+        deadlines: Deadlines::default(),
         implementation: netproof::implement::Choice::default(),
     }))?;
     let launched = std::thread::spawn(move || Launch::default().start(&request)).join();

@@ -5,8 +5,9 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::time::Duration;
 
+use netproof::implement::Choice;
 use netproof::judge::Verdict;
-use netproof::run::{Blame, Event, NamedScenario, Runner};
+use netproof::run::{Blame, Deadlines, Event, NamedScenario, Runner};
 use netproof::world::{Launch, Tier};
 use rstest::rstest;
 
@@ -69,6 +70,116 @@ fn a_program_that_is_not_there_is_named() {
         failures.contains("/nonexistent/netproof: No such file"),
         "{failures}"
     );
+}
+
+/// Runs a scenario in a real world with these deadlines; returns how it came out, and its events.
+fn with_deadlines(choice: Choice, text: &str, deadlines: Deadlines) -> (Verdict, Vec<Event>) {
+    let launch = Launch {
+        program: env!("CARGO_BIN_EXE_netproof").into(),
+        ..Launch::default()
+    };
+    let runner = Runner::new(Tier::User, false)
+        .with_launch(launch)
+        .with_implementation(choice)
+        .with_deadlines(deadlines);
+    let named = NamedScenario {
+        text: text.to_owned(),
+        ..scenario()
+    };
+    let mut events = Vec::new();
+    let outcome = runner.run(&named, &mut |event| events.push(event.clone()));
+    (outcome.verdict, events)
+}
+
+const TWO_STEPS: &str = "
+title: x
+nodes: [a]
+steps:
+  - name: Nothing is done here, and the links are waited for
+    snapshot: [links]
+  - name: Something is done
+    do: [{up: a/lo}]
+    expect:
+      - ping: {from: a, to: 127.0.0.1}
+        reply: {}
+";
+
+#[rstest]
+#[case::netlink(Choice::Native)]
+#[case::command(Choice::Shell)]
+fn an_operation_that_is_not_done_in_time_is_named_and_ends_the_run(#[case] choice: Choice) {
+    let deadlines = Deadlines {
+        operation: Duration::ZERO,
+        ..Deadlines::default()
+    };
+    let (verdict, events) = with_deadlines(choice, TWO_STEPS, deadlines);
+    assert_eq!(verdict, Verdict::Error);
+    let told: Vec<String> = events
+        .iter()
+        .filter_map(|event| match event {
+            Event::Step { step, .. } => Some(format!("step {step}")),
+            Event::Facts { step, .. } => Some(format!("facts of step {step}")),
+            Event::Operation {
+                command,
+                verdict,
+                reason,
+                ..
+            } => Some(format!("{command}: {verdict:?}, {}", reason.as_deref()?)),
+            Event::Expectation { .. } => Some("an expectation".to_owned()),
+            Event::Failure { message, .. } => Some(message.clone()),
+            Event::End { .. } => Some("the end".to_owned()),
+            _ => None,
+        })
+        .collect();
+    let expected = [
+        "step 1",
+        "facts of step 1",
+        "step 2",
+        "ip -n a link set lo up: Error, not done after 0 s",
+        "the end",
+    ];
+    assert_eq!(told, expected);
+}
+
+#[test]
+fn a_step_that_is_not_done_in_time_is_named_with_what_it_was_busy_with() {
+    let deadlines = Deadlines {
+        step: Duration::ZERO,
+        ..Deadlines::default()
+    };
+    let (verdict, events) = with_deadlines(Choice::Native, TWO_STEPS, deadlines);
+    assert_eq!(verdict, Verdict::Error);
+    let failure = events.iter().find_map(|event| match event {
+        Event::Failure { step, message, .. } => Some((*step, message.as_str())),
+        _ => None,
+    });
+    let message = "the step was not done after 0 s; the wait for the links was under way";
+    assert_eq!(failure, Some((1, message)));
+    assert!(matches!(events.last(), Some(Event::End { .. })));
+}
+
+#[test]
+fn a_scenario_that_is_not_done_in_time_names_the_step_that_was_under_way() {
+    let folder = tempfile::tempdir().unwrap();
+    let program = folder.path().join("slow-world");
+    let told = r#"{"event":"step","scenario":"x","step":1,"name":"x"}"#;
+    fs::write(
+        &program,
+        format!("#!/bin/sh\necho '{told}'\nexec cat >/dev/null\n"),
+    )
+    .unwrap();
+    fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+    let launch = Launch {
+        program,
+        deadline: Duration::from_secs(2),
+    };
+    let runner = Runner::new(Tier::User, false).with_launch(launch);
+    let mut steps = Vec::new();
+    let outcome = runner.run(&scenario(), &mut |event| match event {
+        Event::Step { step, .. } | Event::Failure { step, .. } => steps.push(*step),
+        _ => {}
+    });
+    assert_eq!((outcome.verdict, steps), (Verdict::Error, vec![1, 1]));
 }
 
 #[test]

@@ -77,14 +77,24 @@ fn without_indent(text: &str) -> String {
 
 #[test]
 fn the_documents_name_what_is_hidden_as_the_program_does() {
-    let deadline = netproof::world::Launch::default().deadline.as_secs();
+    let limit = netproof::world::Launch::default().deadline.as_secs();
     for document in ["ARCHITECTURE.md", "CONTRIBUTING.md"] {
         let text = read(document);
         assert!(text.contains(&format!("`{}`", netproof::world::WORLD_ARGUMENT)));
         assert!(text.contains("run --hostile-baseline`"));
     }
     assert!(read("CONTRIBUTING.md").contains("`netproof run --implementation shell`"));
-    assert!(read("ARCHITECTURE.md").contains(&format!("outlives {deadline} seconds")));
+    assert!(read("ARCHITECTURE.md").contains(&format!("outlives {limit} seconds")));
+    let [operation, step] = [
+        netproof::world::deadline::OPERATION,
+        netproof::world::deadline::STEP,
+    ]
+    .map(|it| it.as_secs());
+    let format = read("docs/format.md");
+    assert!(read("ARCHITECTURE.md").contains(&format!("{operation} seconds and a step {step};")));
+    assert!(format.contains(&format!("not done after {operation} seconds")));
+    assert!(format.contains(&format!("not done after {step} or")));
+    assert!(format.contains(&format!("not done after {limit}.")));
     let kept = "The first mebibyte of each attempt is kept, and the last 16 of a scenario";
     assert!(read("README.md").contains(kept));
     assert_eq!(netproof::observe::Capture::BYTES_MAX, 1 << 20);

@@ -1,0 +1,36 @@
+//! An expectation with each node under the name that is asked for.
+
+use super::expectation::{Expectation, ExpectedFate, Probe, Sighting};
+use super::name::{LinkRef, NodeName, Place};
+
+impl Expectation {
+    /// Returns the same expectation with each node under the name that `first` gives for it, such
+    /// as the first of several names of one node.
+    pub fn with_nodes(&self, first: &dyn Fn(&NodeName) -> NodeName) -> Self {
+        let mut expectation = self.clone();
+        let node = |name: &mut NodeName| *name = first(name);
+        let link = |link: &mut LinkRef| link.node = first(&link.node);
+        match &mut expectation.probe {
+            Probe::Ping(ping) => node(&mut ping.from.value),
+            Probe::Arp(arp) => link(&mut arp.from.value),
+            Probe::Udp(exchange) | Probe::Tcp(exchange) => node(&mut exchange.from.value),
+        }
+        match &mut expectation.fate {
+            ExpectedFate::Reply(reply) => {
+                if let Some(by) = &mut reply.value.by {
+                    link(&mut by.value);
+                }
+            }
+            ExpectedFate::Rejected(rejection) => node(&mut rejection.value.by.value),
+            ExpectedFate::Lost(loss) => match &mut loss.value.after.value {
+                Place::Node(name) => node(name),
+                Place::Link(on) => link(on),
+            },
+        }
+        let sightings = expectation.seen.iter_mut();
+        for Sighting { on, .. } in sightings.chain(&mut expectation.not_seen) {
+            link(&mut on.value);
+        }
+        expectation
+    }
+}

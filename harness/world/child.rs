@@ -1,0 +1,144 @@
+//! A command that is run to its end, and ended where nobody waits for it any more.
+
+use std::io;
+use std::os::fd::OwnedFd;
+use std::os::unix::process::CommandExt as _;
+use std::process::{Child, Command, ExitStatus, Stdio};
+
+use nix::errno::Errno;
+use nix::sys::signal::{Signal, killpg};
+use nix::unistd::Pid;
+use tokio::net::unix::pipe;
+
+use super::error::{Stage, WorldError};
+use super::sys;
+use crate::kernel::KernelError;
+
+/// A process group of its own, which goes when this is dropped.
+struct Running {
+    child: Child,
+    group: Pid,
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if let Ok(None) = self.child.try_wait() {
+            let _ = killpg(self.group, Signal::SIGKILL);
+            // It is about to go, and must not stay behind as a zombie.
+            let _ = self.child.wait();
+        }
+    }
+}
+
+/// Runs a command to its end, without blocking, and returns how it ended and what it wrote to
+/// standard error; it reads nothing, and nobody hears its standard output.
+///
+/// Where the future is dropped, the command and those that it has started are killed.
+///
+/// # Errors
+///
+/// The command cannot be started or watched.
+///
+/// # Panics
+///
+/// Outside the context of a tokio runtime.
+pub async fn run_to_end(command: &mut Command) -> Result<(ExitStatus, Vec<u8>), WorldError> {
+    try_run(command)
+        .await
+        .map_err(|error| WorldError::new(Stage::Process, KernelError::from_io(&error)))
+}
+
+async fn try_run(command: &mut Command) -> io::Result<(ExitStatus, Vec<u8>)> {
+    let child = command
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .process_group(0)
+        .spawn()?;
+    let group = i32::try_from(child.id()).map_err(|_| Errno::ESRCH)?;
+    let group = Pid::from_raw(group);
+    let mut running = Running { child, group };
+    let ended = sys::watch_process(group)?;
+    let mut said = Vec::new();
+    if let Some(errors) = running.child.stderr.take() {
+        let errors = pipe::Receiver::from_owned_fd(OwnedFd::from(errors))?;
+        read_all(&errors, &mut said).await?;
+    }
+    let _ = ended.readable().await?;
+    Ok((running.child.wait()?, said))
+}
+
+async fn read_all(pipe: &pipe::Receiver, into: &mut Vec<u8>) -> io::Result<()> {
+    let mut chunk = [0; 4096];
+    loop {
+        pipe.readable().await?;
+        match pipe.try_read(&mut chunk) {
+            Ok(0) => return Ok(()),
+            Ok(length) => into.extend(&chunk[..length]),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::Future;
+    use std::pin::pin;
+
+    use futures_util::future::{Either, select};
+
+    use super::*;
+
+    fn block_on<T>(work: impl Future<Output = T>) -> T {
+        tokio::runtime::Builder::new_current_thread()
+            .enable_io()
+            .build()
+            .unwrap()
+            .block_on(work)
+    }
+
+    fn sh(script: &str) -> Command {
+        let mut command = Command::new("/bin/sh");
+        command.args(["-c", script]);
+        command
+    }
+
+    #[test]
+    fn what_it_says_and_how_it_ends_is_told() {
+        let run = async { run_to_end(&mut sh("echo overboard >&2; exit 3")).await };
+        let (status, said) = block_on(run).unwrap();
+        assert_eq!(
+            (status.code(), said.as_slice()),
+            (Some(3), &b"overboard\n"[..])
+        );
+    }
+
+    #[test]
+    fn who_is_not_waited_for_is_killed_with_all_that_it_has_started() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("pipe");
+        nix::unistd::mkfifo(&path, nix::sys::stat::Mode::S_IRWXU).unwrap();
+        let hang = "(echo; exec sleep 1000) >\"$0\"";
+        let mut command = sh(&format!("{hang} & {hang}"));
+        command.arg(&path);
+        block_on(async {
+            let pipe = pipe::OpenOptions::new().open_receiver(&path).unwrap();
+            let running = Box::pin(run_to_end(&mut command));
+            let both_hang = pin!(async {
+                let (mut said, mut chunk) = (0, [0; 16]);
+                while said < 2 {
+                    pipe.readable().await.unwrap();
+                    said += pipe.try_read(&mut chunk).unwrap_or(0);
+                }
+            });
+            let Either::Right((_, running)) = select(running, both_hang).await else {
+                panic!("it has ended");
+            };
+            drop(running);
+            // The end of the pipe comes when nobody has it any more.
+            let mut left = Vec::new();
+            read_all(&pipe, &mut left).await.unwrap();
+        });
+    }
+}
