@@ -32,7 +32,7 @@ pub use operation::{
     ConnectionState, Delete, Dnat, Down, Dummy, EntryChain, Filter, FilterChain, HOST, Ifb, Item,
     Listen, Macvlan, MacvlanMode, Masquerade, Master, Mention, Move, Netns, Nomaster, Notrack,
     Operation, Policy, PolicyTarget, Protocol, Refusal, Rename, Route, Rule, SetMac, SetMtu, Snat,
-    Sysctl, SysctlKey, SysctlValue, Target, Up, Veth, Vlan, Vxlan,
+    Sysctl, SysctlKey, SysctlValue, Tap, Target, Tun, Up, Veth, Vlan, Vxlan,
 };
 pub use parse::{SIZE_MAX, parse, parse_bytes, read};
 pub use value::{Located, Span, ValueError};
