@@ -55,6 +55,19 @@ async fn carry_out(world: &mut World, operation: &Operation) -> Result<(), Opera
                     reason,
                 }
             }
+            // `ip tuntap` says only this of a missing or closed `/dev/net/tun`.
+            OperationError::Refused(reason)
+                if matches!(operation, Operation::Tun(_) | Operation::Tap(_))
+                    && reason
+                        .sentence
+                        .as_ref()
+                        .is_some_and(|it| it.starts_with("open: ")) =>
+            {
+                OperationError::Unsupported {
+                    feature: operation.verb(),
+                    reason,
+                }
+            }
             error => error,
         })?;
     match operation {

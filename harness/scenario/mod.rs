@@ -36,8 +36,8 @@ pub use operation::{
     ConnectionState, Delete, Dnat, Down, Dummy, EntryChain, Fdb, Filter, FilterChain, HOST, Ifb,
     Item, Listen, Macvlan, MacvlanMode, Masquerade, Master, Mention, Move, Neighbour, Netns,
     NextHop, Nomaster, Notrack, Operation, Policy, PolicyRule, PolicyTarget, PortStage, Protocol,
-    Refusal, Rename, Route, Rule, SetMac, SetMtu, Snat, Sysctl, SysctlKey, SysctlValue, Target, Up,
-    Veth, Vlan, Vxlan,
+    Refusal, Rename, Route, Rule, SetMac, SetMtu, Snat, Sysctl, SysctlKey, SysctlValue, Tap,
+    Target, Tun, Up, Veth, Vlan, Vxlan,
 };
 pub use parse::{parse, parse_bytes, read};
 pub use value::{Located, Span, ValueError};

@@ -26,7 +26,7 @@ const NET_NAMESPACES: u64 = NODES_MAX as u64 + 1;
 /// A node takes about five descriptors.
 const OPEN_FILES: u64 = 256;
 
-const TUN: &str = "/dev/net/tun";
+pub(super) const TUN: &str = "/dev/net/tun";
 
 /// Looks at every setting. `user` tells whether a world of tier `user` could be made: some settings
 /// are an obstacle only where it could not.
@@ -193,22 +193,32 @@ fn seccomp(status: &str, user: bool, explained: bool) -> Check {
     }
 }
 
+/// Returns what lets `/dev/net/tun` be opened.
+pub(super) fn tun_cure(error: &io::Error) -> &'static str {
+    if error.kind() == io::ErrorKind::PermissionDenied {
+        "`sudo chmod 0666 /dev/net/tun`"
+    } else {
+        "`sudo modprobe tun`, or, in a container, `--device /dev/net/tun`"
+    }
+}
+
 fn tun(opened: io::Result<fs::File>) -> Check {
     let check = "setting/dev-net-tun";
-    let cause = "slirp4netns, pasta and other forwarders in user space need it; `native` does not";
+    let cause = "the verbs `tun` and `tap` need it, and slirp4netns, pasta and other forwarders in \
+                 user space";
     match opened {
         Ok(_) => Check::ok(check, TUN),
         Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Check::ok(
             check,
             format!("{TUN} is not for this user"),
         )
-        .because(Status::Limited, cause, "`sudo chmod 0666 /dev/net/tun`"),
+        .because(Status::Limited, cause, tun_cure(&error)),
         Err(error) => {
             let reason = KernelError::from_io(&error);
             Check::absent(check, format!("{TUN}: {reason}")).because(
                 Status::Missing,
                 cause,
-                "`sudo modprobe tun`, or, in a container, `--device /dev/net/tun`",
+                tun_cure(&error),
             )
         }
     }

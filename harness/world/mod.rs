@@ -16,6 +16,7 @@ mod node;
 mod settle;
 mod sys;
 mod topology;
+mod tuntap;
 
 use std::collections::BTreeMap;
 use std::time::Instant;
@@ -34,6 +35,7 @@ pub use node::Node;
 pub use settle::SettleError;
 pub(crate) use sys::{Ipv4MtuDiscover, link_address};
 pub use topology::{Port, Topology};
+pub use tuntap::{TunTap, TunTapError};
 
 use crate::scenario::{HOST, NodeName};
 

@@ -2,7 +2,7 @@
 
 #![expect(
     unsafe_code,
-    reason = "fork(2), pidfd_open(2), epoll(7) by descriptor, sockaddr_ll and a socket option have no safe wrapper"
+    reason = "fork(2), pidfd_open(2), epoll(7) by descriptor, sockaddr_ll, a socket option and tun have no safe wrapper"
 )]
 
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
@@ -11,6 +11,8 @@ use nix::errno::Errno;
 use nix::libc;
 use nix::unistd::{ForkResult, Pid};
 use tokio::io::unix::AsyncFd;
+
+use super::tuntap::TunTap;
 
 /// Forks the process.
 ///
@@ -101,4 +103,52 @@ impl nix::sys::socket::SetSockOpt for Ipv4MtuDiscover {
         };
         Errno::result(result).map(drop)
     }
+}
+
+/// Makes a tun or tap device whose other end is the descriptor, one of `/dev/net/tun`. Packets have
+/// nothing in front of them.
+///
+/// # Errors
+///
+/// `ENAMETOOLONG`; `EBUSY` if there is such a device, `EINVAL` if the name is taken otherwise.
+pub(super) fn attach_tuntap(device: &OwnedFd, name: &str, mode: TunTap) -> Result<(), Errno> {
+    let kind = match mode {
+        TunTap::Tun => libc::IFF_TUN,
+        TunTap::Tap => libc::IFF_TAP,
+    };
+    let flags = kind | libc::IFF_NO_PI | libc::IFF_TUN_EXCL;
+    let mut ifr_name: [libc::c_char; libc::IFNAMSIZ] = [0; libc::IFNAMSIZ];
+    if name.len() >= ifr_name.len() {
+        return Err(Errno::ENAMETOOLONG);
+    }
+    for (to, byte) in ifr_name.iter_mut().zip(name.bytes()) {
+        *to = byte.cast_signed() as libc::c_char;
+    }
+    let ifru_flags = flags as libc::c_short;
+    let request = libc::ifreq {
+        ifr_name,
+        ifr_ifru: libc::__c_anonymous_ifr_ifru { ifru_flags },
+    };
+    // SAFETY: the pointer is to a whole ifreq that lives through the call; its name ends with a
+    // zero, and its flags, which this request reads, are set.
+    let result = unsafe {
+        libc::ioctl(
+            device.as_raw_fd(),
+            libc::TUNSETIFF as libc::Ioctl,
+            std::ptr::from_ref(&request),
+        )
+    };
+    Errno::result(result).map(drop)
+}
+
+/// Lets a tun or tap device stay when its other end is closed.
+///
+/// # Errors
+///
+/// `EBADFD` if the descriptor has no device.
+pub(super) fn keep_tuntap(device: &OwnedFd) -> Result<(), Errno> {
+    let on: libc::c_ulong = 1;
+    // SAFETY: this request takes a number, not a pointer.
+    let result = unsafe { libc::ioctl(device.as_raw_fd(), libc::TUNSETPERSIST as libc::Ioctl, on) };
+    Errno::result(result).map(drop)
 }

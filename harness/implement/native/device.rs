@@ -3,8 +3,8 @@
 use super::{Carry, Native, lacking, node};
 use crate::implement::OperationError;
 use crate::kernel::route::{NewLink, VxlanSettings};
-use crate::scenario::{Dummy, Ifb, LinkRef, Macvlan, MacvlanMode, Vlan, Vxlan};
-use crate::world::World;
+use crate::scenario::{Dummy, Ifb, LinkRef, Macvlan, MacvlanMode, Tap, Tun, Vlan, Vxlan};
+use crate::world::{TunTap, TunTapError, World};
 
 async fn add(
     native: &mut Native,
@@ -27,6 +27,36 @@ impl Carry for Dummy {
 impl Carry for Ifb {
     async fn carry(&self, native: &mut Native, world: &mut World) -> Result<(), OperationError> {
         add(native, world, (&self.add, "ifb"), NewLink::Ifb).await
+    }
+}
+
+fn add_tuntap(world: &World, link: &LinkRef, mode: TunTap) -> Result<(), OperationError> {
+    let feature = match mode {
+        TunTap::Tun => "tun",
+        TunTap::Tap => "tap",
+    };
+    node(world, &link.node)?
+        .add_tuntap(link.ifname.as_str(), mode)
+        .map_err(|error| match error {
+            TunTapError::Absent(reason) => OperationError::Unsupported { feature, reason },
+            TunTapError::Refused(reason) => reason.into(),
+            TunTapError::World(error) => error.into(),
+        })
+}
+
+impl Carry for Tun {
+    async fn carry(&self, _: &mut Native, world: &mut World) -> Result<(), OperationError> {
+        add_tuntap(world, &self.add, TunTap::Tun)
+    }
+}
+
+impl Carry for Tap {
+    async fn carry(&self, native: &mut Native, world: &mut World) -> Result<(), OperationError> {
+        add_tuntap(world, &self.add, TunTap::Tap)?;
+        // The kernel has made one up.
+        let mac = native.mac(&self.add);
+        let route = node(world, &self.add.node)?.route();
+        Ok(route.set_link_mac(self.add.ifname.as_str(), mac).await?)
     }
 }
 

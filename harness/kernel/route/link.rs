@@ -150,6 +150,7 @@ impl Link {
         if message.header.link_layer_type == LinkLayerType::Loopback {
             link.kind = LinkKind::Loopback;
         }
+        let ethernet = message.header.link_layer_type == LinkLayerType::Ether;
         for attribute in message.attributes {
             match attribute {
                 LinkAttribute::IfName(name) => link.name = name,
@@ -169,6 +170,10 @@ impl Link {
                 LinkAttribute::LinkInfo(infos) => link.read_infos(infos),
                 _ => {}
             }
+        }
+        // One driver has both kinds, and calls them `tun`.
+        if ethernet && link.kind == LinkKind::Other("tun".to_owned()) {
+            link.kind = LinkKind::Other("tap".to_owned());
         }
         link
     }
@@ -356,5 +361,26 @@ impl RouteSocket {
                 "the kernel answered with something else than a namespace number",
             )),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    #[rstest]
+    #[case::packets(LinkLayerType::None, "tun")]
+    #[case::frames(LinkLayerType::Ether, "tap")]
+    fn the_two_kinds_of_one_driver_are_told_apart(
+        #[case] layer: LinkLayerType,
+        #[case] kind: &str,
+    ) {
+        let mut message = LinkMessage::default();
+        message.header.link_layer_type = layer;
+        let info = LinkInfo::Kind(InfoKind::Tun);
+        message.attributes.push(LinkAttribute::LinkInfo(vec![info]));
+        assert_eq!(Link::from_message(message).kind.name(), kind);
     }
 }

@@ -27,6 +27,28 @@ pub struct Ifb {
     pub add: Located<LinkRef>,
 }
 
+/// `ip tuntap add dev NAME mode tun`.
+///
+/// The other end of the device is a process. Nothing opens that end here, so it has no carrier, and the
+/// kernel drops what is sent out of it. It needs `/dev/net/tun`; without that it is `unsupported`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Tun {
+    /// The interface.
+    pub add: Located<LinkRef>,
+}
+
+/// `ip tuntap add dev NAME mode tap`.
+///
+/// The other end of the device is a process. Nothing opens that end here, so it has no carrier, and the
+/// kernel drops what is sent out of it. It needs `/dev/net/tun`; without that it is `unsupported`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Tap {
+    /// The interface.
+    pub add: Located<LinkRef>,
+}
+
 /// `ip link add NAME link LOWER type macvlan mode MODE`.
 ///
 /// The interface that is made can be moved to another node afterwards.
@@ -128,6 +150,24 @@ adds_link!(
     Vlan => |it| format!(" link {} type vlan id {}", word(it.link.as_str()), it.id),
     Vxlan => |it| it.words(),
 );
+
+/// Implements [`Arguments`] for the verbs of `ip tuntap`.
+macro_rules! adds_tuntap {
+    ($($type:ident => $mode:literal),+ $(,)?) => { $(
+        impl Arguments for $type {
+            fn mentions<'a>(&'a self, visit: &mut dyn FnMut(Mention<'a>)) {
+                visit(Mention::Uses(&self.add.value.node, self.add.span));
+            }
+
+            fn command(&self) -> String {
+                let name = word(self.add.ifname.as_str());
+                format!(concat!("{} tuntap add dev {name} mode ", $mode), ip(&self.add.node), name = name)
+            }
+        }
+    )+ };
+}
+
+adds_tuntap!(Tun => "tun", Tap => "tap");
 
 impl Vxlan {
     fn words(&self) -> String {

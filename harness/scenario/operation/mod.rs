@@ -26,7 +26,7 @@ pub use address::{Address, NextHop, Refusal, Route};
 pub(super) use arguments::word;
 pub use arguments::{Arguments, HOST, Mention};
 pub use bridge::{Bridge, BridgeOptions, BridgePort, BridgeSet, PortStage};
-pub use device::{Dummy, Ifb, Macvlan, MacvlanMode, Vlan, Vxlan};
+pub use device::{Dummy, Ifb, Macvlan, MacvlanMode, Tap, Tun, Vlan, Vxlan};
 pub use filter::{
     Chain, Conditions, ConnectionState, Dnat, EntryChain, Filter, FilterChain, Masquerade, Notrack,
     Policy, PolicyTarget, Protocol, Rule, Snat, Target,
@@ -53,6 +53,10 @@ macro_rules! verb_table {
             "dummy" => Dummy,
             /// Makes an interface that a queue can be put on: `ip link add … type ifb`.
             "ifb" => Ifb,
+            /// Makes a device that hands its packets to a process: `ip tuntap add … mode tun`.
+            "tun" => Tun,
+            /// Makes a device that hands its frames to a process: `ip tuntap add … mode tap`.
+            "tap" => Tap,
             /// Makes one more station on an interface: `ip link add … type macvlan`.
             "macvlan" => Macvlan,
             /// Makes the interface of a VLAN: `ip link add … type vlan`.

@@ -28,6 +28,8 @@ const EXAMPLES: &[(&str, &str)] = &[
     ),
     ("dummy", "dummy: {add: web/dummy0}"),
     ("ifb", "ifb: {add: web/ifb0}"),
+    ("tun", "tun: {add: web/tun0}"),
+    ("tap", "tap: {add: web/tap0}"),
     (
         "macvlan",
         "macvlan: {add: web/mac0, link: eth0, mode: bridge}",
