@@ -277,6 +277,10 @@ async fn silenced(
     ) else {
         return Ok(None);
     };
+    // A node routes neither what came in at a port of a bridge nor what is for another station.
+    if link.master.is_some() || end.for_another {
+        return Ok(None);
+    }
     // As sysctl(8) writes it, a dot in an interface's name is a slash; the path needs the dot.
     let forwarding = format!("net/ipv4/conf/{name}/forwarding");
     if node

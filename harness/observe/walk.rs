@@ -136,13 +136,14 @@ impl Walk {
             .collect()
     }
 
-    fn telling_ends(&self, leg: Leg, topology: &Topology) -> Vec<(Sighting, &Step)> {
+    /// Returns the frames at which all branches of a leg end, in the order of the walk.
+    pub(super) fn all_end_steps(&self, leg: Leg, topology: &Topology) -> Vec<&Step> {
         let of_leg: Vec<&Step> = self
             .steps
             .iter()
             .filter(|step| step.leg() == Some(leg))
             .collect();
-        let mut ends: Vec<(Sighting, &Step)> = of_leg
+        of_leg
             .iter()
             .enumerate()
             .filter(|(at, step)| {
@@ -150,7 +151,15 @@ impl Walk {
                     .iter()
                     .any(|later| leads_to(step, later, topology))
             })
-            .filter_map(|(_, step)| Some((step.sighting(topology)?, *step)))
+            .map(|(_, step)| *step)
+            .collect()
+    }
+
+    fn telling_ends(&self, leg: Leg, topology: &Topology) -> Vec<(Sighting, &Step)> {
+        let mut ends: Vec<(Sighting, &Step)> = self
+            .all_end_steps(leg, topology)
+            .into_iter()
+            .filter_map(|step| Some((step.sighting(topology)?, step)))
             .collect();
         ends.reverse();
         // A copy that was flooded to a bystander is no end of the way, if there is a better one:

@@ -13,6 +13,7 @@ mod neighbour;
 mod packet;
 mod routing;
 mod rules;
+mod segment;
 mod sender;
 mod station;
 mod wire;

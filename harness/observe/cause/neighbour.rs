@@ -6,6 +6,7 @@ use super::super::frame::{Arp, Content, Direction, read};
 use super::super::identity::Identity;
 use super::super::walk::Walk;
 use super::packet::{Packet, link_ref};
+use super::segment::{self, Segment};
 use super::{Explanation, ObserveError, Scene, Search, bridge, in_node, routing, wire};
 use crate::kernel::route::{Link, LinkKind, NeighbourState};
 use crate::scenario::{Cause, Leg, LinkRef, NodeName};
@@ -82,8 +83,53 @@ pub(super) async fn asked(
     if ends.is_empty() {
         return Ok(wire::silent_link(topology, search, &from.node, asking));
     }
-    // Where it went out and came in nowhere, or to a bridge that is shut, that is the reason.
-    for end in &ends {
+    let owner = scene.owner(ip).await?;
+    let station = owner.and_then(|owner| {
+        let link = topology.link_named(&owner.node, owner.ifname.as_str())?;
+        Some((owner, link))
+    });
+    let Some((owner, link)) = station else {
+        if let Some(broken) = broken_end(scene, search, &ends)? {
+            return Ok(Some(broken));
+        }
+        return nobody(scene, search, from, ip, is_gateway, &ends).await;
+    };
+    search.found(format!("{ip}"), format!("an address of {owner}"));
+    // The interface that the owner hears by: itself, or a port if it is a bridge.
+    let reached = walk.steps().any(|step| {
+        step.frame.node == owner.node
+            && step.frame.link == link.index
+            && step.frame.direction == Direction::In
+    });
+    if reached {
+        search.excluded(format!("{owner}"), "heard the question");
+        return refused_as_source(scene, search, walk, &owner, ip).await;
+    }
+    let station = (owner.node.clone(), link.index);
+    if let Some(found) = segment::stopped(scene, search, walk, &station)? {
+        return Ok(Some(found));
+    }
+    if let Some(found) = at_owner(scene, search, &owner, link).await? {
+        return Ok(Some(found));
+    }
+    if let Some(found) = stray_port(scene, search, &ends).await? {
+        return Ok(Some(found));
+    }
+    let asked_from = (from.node.clone(), asking.index);
+    if Segment::sent(topology, &asked_from).lacks(&station) {
+        return nobody(scene, search, from, ip, is_gateway, &ends).await;
+    }
+    Ok(None)
+}
+
+/// Finds an end where it went out and came in nowhere, or came to a bridge that is shut.
+fn broken_end(
+    scene: &Scene<'_>,
+    search: &mut Search,
+    ends: &[Packet],
+) -> Result<Option<Explanation>, ObserveError> {
+    let topology = scene.topology;
+    for end in ends {
         let broken = match (end.direction, end.master) {
             (Direction::Out, _) => wire::after_sending(scene, search, end)?,
             (Direction::In, Some(master)) => topology
@@ -98,33 +144,7 @@ pub(super) async fn asked(
             return Ok(broken);
         }
     }
-    let Some(owner) = scene.owner(ip).await? else {
-        return nobody(scene, search, from, ip, is_gateway, &ends).await;
-    };
-    let Some(link) = topology.link_named(&owner.node, owner.ifname.as_str()) else {
-        return Ok(None);
-    };
-    search.found(format!("{ip}"), format!("an address of {owner}"));
-    if !link.up {
-        return Ok(Some(wire::down(search, &owner)));
-    }
-    // The interface that the owner hears by: itself, or a port if it is a bridge.
-    let reached = walk.steps().any(|step| {
-        step.frame.node == owner.node
-            && step.frame.link == link.index
-            && step.frame.direction == Direction::In
-    });
-    if reached {
-        search.excluded(format!("{owner}"), "heard the question");
-        return refused_as_source(scene, search, walk, &owner, ip).await;
-    }
-    if let Some(found) = towards(scene, search, walk, &owner.node, link) {
-        return Ok(Some(found));
-    }
-    if let Some(found) = stray_port(scene, search, &ends).await? {
-        return Ok(Some(found));
-    }
-    nobody(scene, search, from, ip, is_gateway, &ends).await
+    Ok(None)
 }
 
 /// The owner of the address heard the question: it answers nobody who asks from an address that
@@ -144,43 +164,37 @@ async fn refused_as_source(
     routing::source(scene, search, owner, &fib, (asker.source, ip))
 }
 
-/// Goes back from the station that should have heard a frame to where it stopped.
-fn towards(
+/// Looks at the station that should have heard a frame, and at what it hangs on.
+async fn at_owner(
     scene: &Scene<'_>,
     search: &mut Search,
-    walk: &Walk,
-    node: &NodeName,
+    owner: &LinkRef,
     link: &Link,
-) -> Option<Explanation> {
+) -> Result<Option<Explanation>, ObserveError> {
     let topology = scene.topology;
-    let came_in = |of: &NodeName, index: u32| {
-        walk.steps().any(|step| {
-            step.frame.node == *of
-                && step.frame.link == index
-                && step.frame.direction == Direction::In
-        })
-    };
-    if link.kind == LinkKind::Bridge {
-        // A frame at one of its ports would have come up to it.
-        return None;
+    if !link.up {
+        return Ok(Some(wire::down(search, owner)));
     }
-    let (far, port) = topology.peer(node, link.index)?;
+    let Some((far, port)) = topology.peer(&owner.node, link.index) else {
+        return Ok(None);
+    };
+    let Some(at) = link_ref(topology, far, port.index) else {
+        return Ok(None);
+    };
     if !port.up {
-        return Some(wire::down(search, &link_ref(topology, far, port.index)?));
+        return Ok(Some(wire::down(search, &at)));
     }
-    let Some(master) = port.master else {
-        let at = link_ref(topology, far, port.index)?;
-        let bridges: Vec<&Link> = topology
-            .links_of(far)
-            .iter()
-            .filter(|link| link.kind == LinkKind::Bridge)
-            .collect();
-        return not_enslaved(search, far, &at, &bridges);
-    };
-    let entry = topology
-        .ports_of(far, master)
-        .find(|entry| entry.index != port.index && came_in(far, entry.index))?;
-    bridge::leaves(topology, search, far, Some(entry), port, false)
+    // An interface with an address of its own is there to be routed from.
+    let addresses = scene.node(far)?.route().addresses().await?;
+    if port.master.is_some() || addresses.iter().any(|it| it.link == port.index) {
+        return Ok(None);
+    }
+    let bridges: Vec<&Link> = topology
+        .links_of(far)
+        .iter()
+        .filter(|link| link.kind == LinkKind::Bridge)
+        .collect();
+    Ok(not_enslaved(search, far, &at, &bridges))
 }
 
 /// Finds an end at an interface that has neither a bridge nor an address, in a node that has a

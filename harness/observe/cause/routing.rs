@@ -169,7 +169,10 @@ pub(super) fn source(
             rp_filter == 1 && !route.hops.iter().any(|hop| Some(hop.link) == index)
         }
         Found::Nothing => rp_filter != 0,
-        Found::Route(_) | Found::Rule(..) | Found::Unknown => return Ok(None),
+        // A refusal is no way back, as if there were nothing.
+        Found::Rule(..) => rp_filter != 0,
+        Found::Route(route) if matches!(route.kind, FibKind::Refuse(_)) => rp_filter != 0,
+        Found::Route(_) | Found::Unknown => return Ok(None),
     };
     let moved = scene.moved(node, "TcpExt IPReversePathFilter");
     if !elsewhere {

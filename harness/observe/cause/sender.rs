@@ -32,7 +32,7 @@ pub(super) async fn rejected(
             if asked.is_some() {
                 return Ok(asked);
             }
-            return nobody_listens(scene, search, by).await;
+            return Ok(nobody_listens(scene, search, by));
         }
         _ => {}
     }
@@ -98,13 +98,13 @@ fn too_big_to_send(
 }
 
 /// No socket of the node has the port.
-async fn nobody_listens(
+pub(super) fn nobody_listens(
     scene: &Scene<'_>,
     search: &mut Search,
     by: &NodeName,
-) -> Result<Option<Explanation>, ObserveError> {
+) -> Option<Explanation> {
     let (Probe::Udp(to) | Probe::Tcp(to)) = scene.probe else {
-        return Ok(None);
+        return None;
     };
     let kind = scene.probe.kind();
     let (counter, moved) = match scene.probe {
@@ -116,17 +116,12 @@ async fn nobody_listens(
     };
     if moved == 0 {
         search.excluded(format!("{counter} by {by}"), "not moved");
-        return Ok(None);
+        return None;
     }
     search.found(format!("{counter} by {by}"), format!("+{moved}"));
     // A translated probe comes to another port than it was sent to.
     let why = format!("{by} has no socket for {kind} to port {}", to.port);
-    Ok(Some(search.name(
-        Cause::NobodyListening,
-        by.clone(),
-        why,
-        None,
-    )))
+    Some(search.name(Cause::NobodyListening, by.clone(), why, None))
 }
 
 /// Explains that a probe left its sender's socket and was on no interface.

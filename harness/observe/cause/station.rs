@@ -4,7 +4,9 @@ use std::net::IpAddr;
 
 use super::packet::{Packet, link_ref, station};
 use super::routing::{OWN, Way, family, source, way};
-use super::{Explanation, ObserveError, Scene, Search, in_node, key, neighbour, rules, wire};
+use super::{
+    Explanation, ObserveError, Scene, Search, in_node, key, neighbour, rules, sender, wire,
+};
 use crate::kernel::route::{Link, LinkKind, NeighbourState};
 use crate::observe::Observer;
 use crate::observe::frame::Direction;
@@ -293,9 +295,18 @@ async fn taken(
         search.excluded(format!("routes of {node}"), "the reply is for this node");
         return Ok(None);
     }
+    // What a rule has translated since the tap saw it may be for another node.
+    if packet.destination.is_ipv4() && scene.moved(node, "Ip InDelivers") == 0 {
+        search.excluded(format!("Ip InDelivers of {node}"), "not moved");
+        return Ok(None);
+    }
     if packet.is_echo_request
         && let Some(found) = echo_ignored(scene, search, packet)?
     {
+        return Ok(Some(found));
+    }
+    // That there is nobody is seen before an error about it has to find its way back.
+    if let Some(found) = sender::nobody_listens(scene, search, node) {
         return Ok(Some(found));
     }
     let fib = scene.node(node)?.route().fib(packet.source).await?;

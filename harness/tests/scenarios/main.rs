@@ -6,6 +6,7 @@
 //! * `flips/tutorials/gateway`: each of its expectations, turned into its opposite among others,
 //!   fails and says what was seen instead;
 //! * `idle/tutorials/gateway`: without any one of its operations, one of its expectations fails;
+//! * `causes/no-route/chain`: the cause, injected into another topology, is named from evidence;
 //! * `identity/...`: the facts are the same bytes in every tier, as every user, on every machine;
 //! * `life/...`: nothing of a run outlives it, whichever of its processes is killed;
 //! * `machines/...`: on a machine that can do less, `doctor` and `run` name the obstacle and its cure;
@@ -24,6 +25,7 @@
     reason = "a test program: a panic is a failed case, and what it prints is shown with it"
 )]
 
+mod causes;
 mod flips;
 mod identity;
 mod idle;
@@ -65,6 +67,7 @@ fn main() -> ExitCode {
     trials.extend(flips::trials(&scenarios));
     trials.extend(idle::trials(&scenarios));
     trials.extend(identity::trials());
+    trials.extend(causes::trials());
     trials.extend(life::trials());
     trials.extend(limited::trials());
     trials.extend(load::trials());
