@@ -9,7 +9,7 @@ use std::fmt::Write as _;
 use anstyle::{AnsiColor, Style};
 
 use crate::judge::{Mismatch, Verdict};
-use crate::observe::{Evidence, Explanation};
+use crate::observe::{Evidence, Explanation, Sighting};
 use crate::run::{Blame, Event};
 use crate::scenario::LinkRef;
 
@@ -47,6 +47,8 @@ struct Told {
     text: String,
     /// Why the last probe was not answered: its expectation is told next.
     explanation: Option<Box<Explanation>>,
+    /// Where the last probe was seen, for an answer.
+    sightings: Vec<Sighting>,
 }
 
 impl Told {
@@ -128,11 +130,13 @@ impl Human {
                 scenario,
                 attempts,
                 explanation,
+                sightings,
                 ..
             } => {
                 self.probes += 1;
                 self.attempts += *attempts as usize;
                 self.told(scenario).explanation.clone_from(explanation);
+                self.told(scenario).sightings.clone_from(sightings);
                 self.note_attempts(event);
             }
             Event::Expectation {
@@ -150,6 +154,20 @@ impl Human {
                     styled(&format!("(line {line})"), DIM)
                 ));
                 told.expectation(observed, mismatches, path);
+                if let Some(explanation) = told.explanation.take() {
+                    told.explain(&explanation);
+                }
+            }
+            Event::Answer {
+                scenario,
+                probe,
+                observed,
+                ..
+            } => {
+                let told = self.told(scenario);
+                told.paragraph(probe);
+                let path = interfaces(&std::mem::take(&mut told.sightings));
+                told.expectation(observed, &[], &path);
                 if let Some(explanation) = told.explanation.take() {
                     told.explain(&explanation);
                 }
@@ -178,6 +196,7 @@ impl Human {
                 let whose = match blame {
                     Blame::Machine => "this machine cannot run it",
                     Blame::Netproof => "a mistake of netproof's own",
+                    Blame::Asker => "the question has no answer",
                 };
                 told.step_told = true;
                 told.paragraph(whose);
@@ -198,6 +217,17 @@ impl Human {
             _ => {}
         }
         String::new()
+    }
+
+    /// Returns what there is to tell of scenarios that did not end with a verdict, such as the
+    /// answer to a question.
+    pub fn rest(&mut self) -> String {
+        let scenarios = std::mem::take(&mut self.scenarios);
+        let texts = scenarios.into_values().map(|told| told.text);
+        texts
+            .collect::<String>()
+            .trim_start_matches('\n')
+            .to_owned()
     }
 
     fn told(&mut self, scenario: &str) -> &mut Told {
@@ -319,6 +349,17 @@ impl Told {
             self.detail("way", &path.join(" > "));
         }
     }
+}
+
+/// The interfaces that a probe was seen on, each once, in order.
+fn interfaces(sightings: &[Sighting]) -> Vec<LinkRef> {
+    let mut path: Vec<LinkRef> = Vec::new();
+    for sighting in sightings {
+        if !path.contains(&sighting.on) {
+            path.push(sighting.on.clone());
+        }
+    }
+    path
 }
 
 fn scenario_text(scenario: &str, verdict: Verdict, ms: f64, details: &str) -> String {

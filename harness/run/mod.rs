@@ -4,6 +4,7 @@ mod conductor;
 mod doctor;
 mod event;
 mod outcome;
+mod question;
 mod request;
 mod required;
 mod runner;

@@ -153,7 +153,8 @@ impl Totals {
         match outcome.blame {
             Some(Blame::Machine) => self.machine += 1,
             Some(Blame::Netproof) => self.netproof += 1,
-            None => {}
+            // A question is no run, and is not counted.
+            Some(Blame::Asker) | None => {}
         }
     }
 
@@ -167,6 +168,7 @@ impl Totals {
         match blame {
             Blame::Machine => self.machine,
             Blame::Netproof => self.netproof,
+            Blame::Asker => 0,
         }
     }
 

@@ -12,10 +12,11 @@ mod name;
 mod net;
 mod operation;
 mod parse;
+mod question;
 mod reference;
 mod schema;
 mod script;
-mod suggest;
+pub(crate) mod suggest;
 mod validate;
 mod value;
 
@@ -38,4 +39,5 @@ pub use operation::{
     Sysctl, SysctlKey, SysctlValue, Target, Up, Veth, Vlan, Vxlan,
 };
 pub use parse::{parse, parse_bytes, read};
+pub use question::Question;
 pub use value::{Located, Span, ValueError};
