@@ -21,6 +21,8 @@ use netproof::world::{
     Launch, Line, Tier, Topology, World, is_world_process, isolate, read_request,
 };
 use nix::sched::{CpuSet, sched_getcpu, sched_setaffinity};
+use nix::sys::resource::{UsageWho, getrusage};
+use nix::sys::time::TimeValLike as _;
 use nix::unistd::Pid;
 
 /// Two networks and a host between them that is no router; `IDLE` stands for more nodes.
@@ -108,13 +110,11 @@ async fn measure_in_world(size: usize) {
         native.apply(&mut world, &item.operation).await.unwrap();
     }
     let topology = world.settle().await.unwrap();
-    println!("{size} nodes                           median        p99");
+    println!("{size} nodes                           median         p99   processor");
 
-    let mut observer = Observer::new();
     let mut bench = Bench {
         world: &world,
         topology: &topology,
-        observer: &mut observer,
         answered: None,
     };
     bench.time("answered", ANSWERED, false, "reply").await;
@@ -127,7 +127,6 @@ async fn measure_in_world(size: usize) {
     let silent = "neighbour fails, explained";
     bench.time(silent, UNRESOLVED, true, "lost").await;
     bench.ping();
-    drop(observer);
     taps(&world, &topology, size).await;
     println!();
 }
@@ -135,7 +134,6 @@ async fn measure_in_world(size: usize) {
 struct Bench<'a> {
     world: &'a World,
     topology: &'a Topology,
-    observer: &'a mut Observer,
     /// The median of a probe that is answered.
     answered: Option<f64>,
 }
@@ -144,23 +142,30 @@ impl Bench<'_> {
     async fn time(&mut self, what: &str, to: &str, explained: bool, fate: &str) {
         let probe = probe_to(to);
         let (mut times, mut doubts) = (Vec::new(), 0);
-        for _ in 0..PROBES {
+        let mut observer = Observer::new();
+        // The first one opens taps and counters.
+        let mut before = 0.0;
+        for at in 0..=PROBES {
+            if at == 1 {
+                before = processor();
+            }
             let begun = Instant::now();
-            let sent = match explained {
-                true => {
-                    let (world, topology) = (self.world, self.topology);
-                    self.observer
-                        .probe_and_explain(world, topology, &probe)
-                        .await
-                }
-                false => self.observer.probe(self.world, self.topology, &probe).await,
+            let sent = if explained {
+                observer
+                    .probe_and_explain(self.world, self.topology, &probe)
+                    .await
+            } else {
+                observer.probe(self.world, self.topology, &probe).await
             };
-            times.push(milliseconds(begun));
+            if at > 0 {
+                times.push(milliseconds(begun));
+            }
             let record = sent.unwrap();
             assert_eq!(record.fate.word(), fate, "{what}: {}", record.fate);
             doubts += record.doubts.len();
         }
-        self.tell(what, &mut times, doubts);
+        let processor = (processor() - before) / PROBES as f64;
+        self.tell(what, &mut times, Some(processor), doubts);
     }
 
     /// What somebody without netproof would do: wait for a second.
@@ -186,10 +191,10 @@ impl Bench<'_> {
             assert!(!answered, "ping was answered");
             times.push(time);
         }
-        self.tell("ping -W1 -c1", &mut times, 0);
+        self.tell("ping -W1 -c1", &mut times, None, 0);
     }
 
-    fn tell(&mut self, what: &str, times: &mut [f64], doubts: usize) {
+    fn tell(&mut self, what: &str, times: &mut [f64], processor: Option<f64>, doubts: usize) {
         times.sort_by(f64::total_cmp);
         let at = |part: usize| times[(times.len() * part / 100).min(times.len() - 1)];
         let (median, last) = (at(50), at(99));
@@ -199,7 +204,10 @@ impl Bench<'_> {
             0 => String::new(),
             doubts => format!(", {doubts} doubts"),
         };
-        println!("  {what:<28} {median:>8.3} ms {last:>8.3} ms  {ratio:>6.1} x answered{doubts}");
+        let processor = processor.map_or("-".to_owned(), |it| format!("{it:.3} ms"));
+        println!(
+            "  {what:<28} {median:>8.3} ms {last:>8.3} ms {processor:>11}  {ratio:>6.1} x answered{doubts}"
+        );
     }
 }
 
@@ -232,6 +240,13 @@ async fn taps(world: &World, topology: &Topology, size: usize) {
 fn probe_to(address: &str) -> Probe {
     let probe = format!(r#"{{"ping": {{"from": "web", "to": "{address}"}}}}"#);
     serde_json::from_str(&probe).unwrap()
+}
+
+/// How much of a processor this process has used, in milliseconds: unlike the rest, that hardly
+/// depends on what else the machine does.
+fn processor() -> f64 {
+    let used = getrusage(UsageWho::RUSAGE_SELF).unwrap();
+    (used.user_time() + used.system_time()).num_microseconds() as f64 / 1e3
 }
 
 fn milliseconds(begun: Instant) -> f64 {

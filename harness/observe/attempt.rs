@@ -120,7 +120,10 @@ impl Observer {
             None => (fate, Duration::ZERO),
         };
         let moved = match fate {
-            Fate::Lost { .. } | Fate::Rejected { .. } => self.moved_since(before)?,
+            Fate::Lost { .. } | Fate::Rejected { .. } => {
+                let seen = rest.frames.iter().map(|frame| &frame.node);
+                self.moved_since(before, &seen.chain([from]).collect())?
+            }
             Fate::Reply { .. } | Fate::Inconclusive { .. } => Moved::new(),
         };
         Ok(Attempt {
