@@ -249,7 +249,7 @@ impl Observer {
     }
 
     /// Reads the counters of nodes again. Of those that are not `involved`, none has moved: what a
-    /// node counts of a probe, its tap sees.
+    /// node counts of a probe, its tap sees, or that of the tunnel that leads to it.
     fn moved_since(
         &self,
         before: BTreeMap<NodeName, Counted>,
