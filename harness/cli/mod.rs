@@ -6,6 +6,7 @@
 mod check;
 mod doctor;
 mod exit;
+mod explain;
 mod list;
 mod out;
 mod packets;
@@ -43,6 +44,8 @@ enum Verb {
     List(ListArgs),
     /// Prints a scenario as a shell script of `ip`, `sysctl` and `iptables` commands.
     Show(ShowArgs),
+    /// Says what becomes of one probe after a step of a scenario, on which way, and why.
+    Explain(ExplainArgs),
     /// Says what this machine can run, and what mends it where it cannot.
     Doctor(DoctorArgs),
     /// Prints the JSON Schema of scenario files.
@@ -107,6 +110,45 @@ struct ListArgs {
 struct ShowArgs {
     /// A file, or the name of a carried scenario.
     scenario: PathBuf,
+}
+
+#[derive(Debug, Args)]
+struct ExplainArgs {
+    /// A file, or the name of a carried scenario.
+    scenario: PathBuf,
+    /// Sends the probe after this step; after the last one if not given, and after what is given
+    /// if 0.
+    #[arg(long, value_name = "N")]
+    step: Option<usize>,
+    /// The node that sends; with --arp, the interface, as NODE/IFNAME.
+    #[arg(long, value_name = "NODE")]
+    from: String,
+    /// The address that it is sent to.
+    #[arg(long, value_name = "ADDRESS")]
+    to: String,
+    #[command(flatten)]
+    kind: KindArgs,
+    /// How to report.
+    #[arg(long, value_enum, default_value_t = Format::Human)]
+    format: Format,
+    /// Which privileges the world is made with.
+    #[arg(long, value_enum, default_value_t = TierArg::User)]
+    tier: TierArg,
+}
+
+/// What is sent; an ICMP echo request if none is given.
+#[derive(Debug, Args)]
+#[group(multiple = false)]
+struct KindArgs {
+    /// Sends a UDP datagram to this port.
+    #[arg(long, value_name = "PORT")]
+    udp: Option<u16>,
+    /// Begins a TCP connection to this port.
+    #[arg(long, value_name = "PORT")]
+    tcp: Option<u16>,
+    /// Sends an ARP request out of one interface.
+    #[arg(long)]
+    arp: bool,
 }
 
 #[derive(Debug, Args)]
@@ -177,6 +219,7 @@ pub fn main() -> Exit {
         Verb::Check(selection) => check::check(&selection),
         Verb::List(args) => list::list(&args),
         Verb::Show(args) => show::show(&args),
+        Verb::Explain(args) => explain::explain(&args),
         Verb::Doctor(args) => doctor::doctor(&args),
         Verb::Schema => schema::schema(),
         Verb::Verbs => verbs::verbs(),

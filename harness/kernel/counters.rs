@@ -1,6 +1,5 @@
 //! What the kernel counts of the packets of a network namespace: SNMP counters.
 
-use std::collections::BTreeMap;
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 
@@ -24,8 +23,11 @@ pub struct Counters {
 }
 
 /// The counters at one moment: `Ip InAddrErrors`, `IpExt InNoRoutes`, `Ip6InAddrErrors`.
+///
+/// They are kept as the kernel writes them: every node's are read around every probe, and few are
+/// ever looked at.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Counted(BTreeMap<String, u64>);
+pub struct Counted(Vec<String>);
 
 impl Counters {
     /// Opens the counters of the calling thread's network namespace. A kernel without IPv6 has none
@@ -65,48 +67,41 @@ impl Counters {
                     break;
                 }
             }
-            counted.take(&String::from_utf8_lossy(&bytes[..length]));
+            counted
+                .0
+                .push(String::from_utf8_lossy(&bytes[..length]).into_owned());
         }
         Ok(counted)
     }
 }
 
 impl Counted {
-    /// Takes up either form: a line of names and one of numbers, or a name and its number in a line.
-    fn take(&mut self, text: &str) {
-        let mut names: Option<(&str, &str)> = None;
-        for line in text.lines() {
-            match line.split_once(": ") {
-                Some((group, rest)) => match names.take().filter(|(of, _)| *of == group) {
-                    Some((_, names)) => {
-                        for (name, number) in names.split(' ').zip(rest.split(' ')) {
-                            self.put(format!("{group} {name}"), number);
-                        }
-                    }
-                    None => names = Some((group, rest)),
-                },
-                None => {
-                    let mut words = line.split_whitespace();
-                    if let (Some(name), Some(number)) = (words.next(), words.next()) {
-                        self.put(name.to_owned(), number);
-                    }
-                }
-            }
-        }
-    }
-
-    fn put(&mut self, name: String, number: &str) {
-        // `Tcp MaxConn` is -1.
-        if let Ok(number) = number.parse() {
-            self.0.insert(name, number);
-        }
-    }
-
     /// Returns by how much a counter has grown since `before`; 0 where there is none.
     pub fn since(&self, before: &Self, name: &str) -> u64 {
-        let of = |counted: &Self| counted.0.get(name).copied().unwrap_or_default();
+        let of = |counted: &Self| counted.get(name).unwrap_or_default();
         of(self).saturating_sub(of(before))
     }
+
+    fn get(&self, name: &str) -> Option<u64> {
+        let mut texts = self.0.iter();
+        // `Tcp MaxConn` is -1.
+        texts.find_map(|text| number_in(text, name)?.parse().ok())
+    }
+}
+
+/// Finds a counter in either form: a line of names and one of numbers, both behind the name of their
+/// group; or a name and its number in a line.
+fn number_in<'a>(text: &'a str, name: &str) -> Option<&'a str> {
+    let Some((group, name)) = name.split_once(' ') else {
+        let mut lines = text.lines().map(str::split_whitespace);
+        return lines.find_map(|mut words| words.next().filter(|it| *it == name).and(words.next()));
+    };
+    let mut lines = text
+        .lines()
+        .filter_map(|line| line.strip_prefix(group)?.strip_prefix(": "));
+    let (names, numbers) = (lines.next()?, lines.next()?);
+    let at = names.split(' ').position(|it| it == name)?;
+    numbers.split(' ').nth(at)
 }
 
 #[cfg(test)]
@@ -115,20 +110,24 @@ mod tests {
 
     #[test]
     fn both_forms_are_read() {
-        let mut before = Counted::default();
-        before.take("Ip: Forwarding InAddrErrors\nIp: 2 3\nTcp: MaxConn\nTcp: -1\n");
-        let mut after = Counted::default();
-        after.take("Ip: Forwarding InAddrErrors\nIp: 2 5\nIp6InNoRoutes   \t4\n");
+        let counted = |texts: &[&str]| Counted(texts.iter().map(ToString::to_string).collect());
+        let before = counted(&["Ip: Forwarding InAddrErrors\nIp: 2 3\nTcp: MaxConn\nTcp: -1\n"]);
+        let after = counted(&[
+            "Ip: Forwarding InAddrErrors\nIp: 2 5\n",
+            "Ip6InNoRoutesNot 7\nIp6InNoRoutes   \t4\n",
+        ]);
         assert_eq!(after.since(&before, "Ip InAddrErrors"), 2);
         assert_eq!(after.since(&before, "Ip6InNoRoutes"), 4);
         assert_eq!(after.since(&before, "Tcp MaxConn"), 0);
+        assert_eq!(after.since(&before, "IpExt InNoRoutes"), 0);
     }
 
     #[test]
     fn the_counters_of_this_namespace_can_be_read_twice() {
         let counters = Counters::open().unwrap();
         let first = counters.read().unwrap();
-        assert!(first.0.contains_key("Ip InAddrErrors"));
-        assert!(counters.read().unwrap().0.contains_key("IpExt InNoRoutes"));
+        assert!(first.get("Ip InAddrErrors").is_some());
+        let second = counters.read().unwrap();
+        assert!(second.get("IpExt InNoRoutes").is_some());
     }
 }

@@ -123,7 +123,14 @@ impl Observer {
             None => (fate, Duration::ZERO),
         };
         let moved = match fate {
-            Fate::Lost { .. } | Fate::Rejected { .. } => self.moved_since(before)?,
+            Fate::Lost { .. } | Fate::Rejected { .. } => {
+                let seen = rest.frames.iter().flat_map(|frame| {
+                    // A tunnel's packet is routed where the tunnel was made, if it is at all.
+                    let tunnel = topology.tunnel(&frame.node, frame.link);
+                    std::iter::once(&frame.node).chain(tunnel)
+                });
+                self.moved_since(before, &seen.chain([from]).collect())?
+            }
             Fate::Reply { .. } | Fate::Inconclusive { .. } => Moved::new(),
         };
         Ok(Attempt {

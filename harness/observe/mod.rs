@@ -18,7 +18,7 @@ mod server;
 mod tap;
 mod walk;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -283,15 +283,24 @@ impl Observer {
             .collect()
     }
 
-    fn moved_since(&self, before: BTreeMap<NodeName, Counted>) -> Result<Moved, KernelError> {
-        let mut after = self.read_counters()?;
-        Ok(before
-            .into_iter()
-            .filter_map(|(name, before)| {
-                let after = after.remove(&name)?;
-                Some((name, (before, after)))
-            })
-            .collect())
+    /// Reads the counters of nodes again. Of those that are not `involved`, none has moved: what a
+    /// node counts of a probe, its tap sees, or that of the tunnel that leads to it.
+    fn moved_since(
+        &self,
+        before: BTreeMap<NodeName, Counted>,
+        involved: &BTreeSet<&NodeName>,
+    ) -> Result<Moved, KernelError> {
+        let mut moved = Moved::new();
+        for (name, before) in before {
+            if let Some(counters) = self
+                .counters
+                .get(&name)
+                .filter(|_| involved.contains(&name))
+            {
+                moved.insert(name, (before, counters.read()?));
+            }
+        }
+        Ok(moved)
     }
 
     /// Lets every server serve those who wait; tells whether there were any.

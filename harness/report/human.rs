@@ -142,6 +142,7 @@ impl Human {
                 self.probes += 1;
                 self.attempts += *attempts as usize;
                 self.told(scenario).explanation.clone_from(explanation);
+                self.told(scenario).sightings.clone_from(sightings);
                 self.note_attempts(event);
             }
             Event::Expectation {
@@ -158,6 +159,19 @@ impl Human {
                     styled(&format!("(line {line})"), DIM)
                 ));
                 told.expectation(observed, mismatches);
+                if let Some(explanation) = told.explanation.take() {
+                    told.explain(&explanation);
+                }
+            }
+            Event::Answer {
+                scenario,
+                probe,
+                observed,
+                ..
+            } => {
+                let told = self.told(scenario);
+                told.paragraph(probe);
+                told.expectation(observed, &[]);
                 if let Some(explanation) = told.explanation.take() {
                     told.explain(&explanation);
                 }
@@ -186,6 +200,7 @@ impl Human {
                 let whose = match blame {
                     Blame::Machine => "this machine cannot run it",
                     Blame::Netproof => "a mistake of netproof's own",
+                    Blame::Asker => "the question has no answer",
                 };
                 told.step_told = true;
                 told.paragraph(whose);
@@ -222,6 +237,17 @@ impl Human {
             _ => {}
         }
         String::new()
+    }
+
+    /// Returns what there is to tell of scenarios that did not end with a verdict, such as the
+    /// answer to a question.
+    pub fn rest(&mut self) -> String {
+        let scenarios = std::mem::take(&mut self.scenarios);
+        let texts = scenarios.into_values().map(|told| told.text);
+        texts
+            .collect::<String>()
+            .trim_start_matches('\n')
+            .to_owned()
     }
 
     fn told(&mut self, scenario: &str) -> &mut Told {

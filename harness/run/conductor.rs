@@ -34,7 +34,7 @@ pub enum ExitStatus {
 
 /// Why a scenario was not carried through.
 #[derive(Debug, thiserror::Error)]
-enum Stop {
+pub(super) enum Stop {
     /// An operation did not do what the scenario says; its event has been sent.
     #[error("an operation came out otherwise")]
     Operation,
@@ -174,7 +174,7 @@ fn keep_to_one_processor(turn: usize) -> Result<(), nix::errno::Errno> {
     sched_setaffinity(own, &one)
 }
 
-fn send(event: &Event) -> io::Result<()> {
+pub(super) fn send(event: &Event) -> io::Result<()> {
     let mut line = serde_json::to_string(event)?;
     line.push('\n');
     let mut out = io::stdout().lock();
@@ -267,13 +267,13 @@ pub(super) fn with_sources(error: &dyn std::error::Error) -> String {
 }
 
 /// Carries one scenario through one implementation.
-struct Conductor<'a> {
-    scenario: &'a str,
+pub(super) struct Conductor<'a> {
+    pub(super) scenario: &'a str,
     text: &'a str,
     implementation: Box<dyn Implementation>,
-    observer: Observer,
+    pub(super) observer: Observer,
     /// The number of the step that is under way.
-    step: usize,
+    pub(super) step: usize,
     /// What is being done, for the report of a step that takes too long.
     under_way: String,
     deadlines: Deadlines,
@@ -288,6 +288,9 @@ impl Conductor<'_> {
             request.hostile,
         )?;
         self.send_world(request, &world)?;
+        if let Some(question) = &request.question {
+            return self.answer(&mut world, scenario, question).await;
+        }
         if !scenario.given.is_empty() {
             self.begin_step("given")?;
             let given = within(self.deadlines.step, self.apply(&mut world, &scenario.given));
@@ -344,7 +347,7 @@ impl Conductor<'_> {
         })?)
     }
 
-    fn begin_step(&self, name: &str) -> Result<(), Stop> {
+    pub(super) fn begin_step(&self, name: &str) -> Result<(), Stop> {
         Ok(send(&Event::Step {
             scenario: self.scenario.to_owned(),
             step: self.step,
@@ -353,7 +356,7 @@ impl Conductor<'_> {
     }
 
     /// Carries operations out until one comes out otherwise than the scenario says.
-    async fn apply(&mut self, world: &mut World, items: &[Item]) -> Result<(), Stop> {
+    pub(super) async fn apply(&mut self, world: &mut World, items: &[Item]) -> Result<(), Stop> {
         for (at, item) in items.iter().enumerate() {
             let item = match self.trial {
                 Some(trial) if (trial.step, trial.operation) == (self.step, at + 1) => {

@@ -18,6 +18,8 @@ pub enum Blame {
     Machine,
     /// A mistake of netproof's own.
     Netproof,
+    /// What was asked has no answer in this world.
+    Asker,
 }
 
 /// One event. Numbers of steps and expectations count from 1.
@@ -134,6 +136,17 @@ pub enum Event {
         path: Vec<LinkRef>,
         /// Where the expectation stands in the file: its line.
         line: usize,
+    },
+    /// A probe that was asked about came to its end; its own event comes before.
+    Answer {
+        /// The scenario.
+        scenario: String,
+        /// The step after which it was sent.
+        step: usize,
+        /// The probe in words.
+        probe: String,
+        /// What became of it, in words.
+        observed: String,
     },
     /// The facts of a step were taken.
     Facts {

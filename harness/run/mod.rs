@@ -6,6 +6,7 @@ mod doctor;
 mod event;
 mod outcome;
 mod packets;
+mod question;
 mod request;
 mod required;
 mod runner;

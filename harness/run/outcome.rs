@@ -161,7 +161,8 @@ impl Totals {
         match outcome.blame {
             Some(Blame::Machine) => self.machine += 1,
             Some(Blame::Netproof) => self.netproof += 1,
-            None => {}
+            // A question is no run, and is not counted.
+            Some(Blame::Asker) | None => {}
         }
     }
 
@@ -175,6 +176,7 @@ impl Totals {
         match blame {
             Blame::Machine => self.machine,
             Blame::Netproof => self.netproof,
+            Blame::Asker => 0,
         }
     }
 

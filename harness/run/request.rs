@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::deadlines::Deadlines;
 use crate::implement::Choice;
+use crate::scenario::Question;
 use crate::world::Tier;
 
 /// What a world is for; it crosses the pipe as one line of JSON.
@@ -40,6 +41,8 @@ pub struct Request {
     pub deadlines: Deadlines,
     /// What is done otherwise than the scenario says, to see whether it expects anything of it.
     pub trial: Option<Trial>,
+    /// What is asked of the scenario, in place of judging it.
+    pub question: Option<Box<Question>>,
 }
 
 /// One operation that is done otherwise, to see whether an expectation depends on it.

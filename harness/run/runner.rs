@@ -11,6 +11,7 @@ use super::outcome::Outcome;
 use super::request::{Request, Task, Trial};
 use crate::implement::Choice;
 use crate::kernel::KernelError;
+use crate::scenario::Question;
 use crate::world::{Launch, LaunchError, Line, Tier, WorldProcess, exhaustion_cure};
 
 /// A scenario with its name and text, checked already.
@@ -85,7 +86,7 @@ impl Runner {
     /// There is always an outcome: where a world cannot be started, breaks off or outlives its
     /// deadline, it is an error, with everything that was told until then.
     pub fn run(&self, scenario: &NamedScenario, tell: &mut dyn FnMut(&Event)) -> Outcome {
-        self.carry_out(scenario, None, tell)
+        self.carry_out(scenario, None, None, tell)
     }
 
     /// Runs a scenario with one operation done otherwise, to see whether an expectation depends on
@@ -96,13 +97,25 @@ impl Runner {
         trial: Trial,
         tell: &mut dyn FnMut(&Event),
     ) -> Outcome {
-        self.carry_out(scenario, Some(trial), tell)
+        self.carry_out(scenario, Some(trial), None, tell)
+    }
+
+    /// Carries a scenario out up to a step and tells what becomes of one probe there. Nothing is
+    /// judged: the outcome is an error, or that of the operations.
+    pub fn explain(
+        &self,
+        scenario: &NamedScenario,
+        question: Question,
+        tell: &mut dyn FnMut(&Event),
+    ) -> Outcome {
+        self.carry_out(scenario, None, Some(Box::new(question)), tell)
     }
 
     fn carry_out(
         &self,
         scenario: &NamedScenario,
         trial: Option<Trial>,
+        question: Option<Box<Question>>,
         tell: &mut dyn FnMut(&Event),
     ) -> Outcome {
         let begun = Instant::now();
@@ -118,6 +131,7 @@ impl Runner {
             processor: self.turn.fetch_add(1, Ordering::Relaxed),
             deadlines: self.deadlines,
             trial,
+            question,
         });
         self.tell_all(&task, &mut outcome, tell);
         outcome.ms = begun.elapsed().as_secs_f64() * 1e3;

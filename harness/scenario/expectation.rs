@@ -29,7 +29,8 @@ pub struct Expectation {
 }
 
 /// What is sent.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Probe {
     /// An ICMP echo request, RFC 792.
     Ping(Ping),

@@ -12,11 +12,12 @@ mod name;
 mod net;
 mod operation;
 mod parse;
+mod question;
 mod reference;
 mod resolve;
 mod schema;
 mod script;
-mod suggest;
+pub(crate) mod suggest;
 mod validate;
 mod value;
 
@@ -40,4 +41,5 @@ pub use operation::{
     Target, Tun, Up, Veth, Vlan, Vxlan,
 };
 pub use parse::{parse, parse_bytes, read};
+pub use question::Question;
 pub use value::{Located, Span, ValueError};

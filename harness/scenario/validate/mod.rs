@@ -6,7 +6,9 @@ mod rule;
 mod shape;
 
 use super::diagnostic::Diagnostic;
+use super::expectation::Probe;
 use super::model::Scenario;
+use super::value::ValueError;
 
 /// Returns everything that is wrong with a scenario, in the order of the file whose text it is.
 pub(crate) fn validate(scenario: &Scenario, text: &str) -> Vec<Diagnostic> {
@@ -14,6 +16,13 @@ pub(crate) fn validate(scenario: &Scenario, text: &str) -> Vec<Diagnostic> {
     problems.extend(shape::check(scenario));
     problems.sort_by_key(|problem| problem.span.map(|span| span.start));
     problems
+}
+
+/// Returns what is wrong with a probe that stands in no file, if anything.
+pub(crate) fn probe_problem(probe: &Probe) -> Option<ValueError> {
+    let problem = shape::check_probe(probe).into_iter().next()?;
+    let help = problem.help.unwrap_or_default();
+    Some(ValueError::new(problem.id, problem.message, help))
 }
 
 #[cfg(test)]

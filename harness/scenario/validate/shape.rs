@@ -11,6 +11,13 @@ use crate::scenario::net::{Broadcast, Destination};
 use crate::scenario::operation::{Address, Item, Listen, Netns, Operation, Route, Veth, Vxlan};
 use crate::scenario::value::{Located, Span};
 
+/// Checks a probe that stands in no file.
+pub(super) fn check_probe(probe: &Probe) -> Vec<Diagnostic> {
+    let mut shape = Shape::default();
+    shape.probe(probe);
+    shape.problems
+}
+
 /// Checks everything that does not depend on which nodes are there.
 pub(super) fn check(scenario: &Scenario) -> Vec<Diagnostic> {
     let mut shape = Shape::default();
@@ -411,8 +418,8 @@ impl Shape {
         }
     }
 
-    fn expectation(&mut self, expectation: &Expectation) {
-        let to = match &expectation.probe {
+    fn probe(&mut self, probe: &Probe) {
+        let to = match probe {
             Probe::Ping(ping) => {
                 self.ttl(ping.ttl.as_ref());
                 &ping.to
@@ -425,6 +432,10 @@ impl Shape {
             }
         };
         self.ipv4(to.value, to.span);
+    }
+
+    fn expectation(&mut self, expectation: &Expectation) {
+        self.probe(&expectation.probe);
         if let ExpectedFate::Reply(reply) = &expectation.fate {
             let arp = matches!(expectation.probe, Probe::Arp(_));
             let ip = reply.ttl.as_ref().map(|ttl| ("ttl", ttl.span));

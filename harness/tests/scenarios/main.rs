@@ -10,7 +10,7 @@
 //! * `identity/...`: the facts are the same bytes in every tier, as every user, on every machine;
 //! * `life/...`: nothing of a run outlives it, whichever of its processes is killed;
 //! * `machines/...`: on a machine that can do less, `doctor` and `run` name the obstacle and its cure;
-//! * `load/...`: no verdict is wrong while every processor is busy with something else;
+//! * `load/...`: no verdict and no cause is wrong while every processor is busy otherwise;
 //! * `show/...`: the commands that a scenario stands for do what it does;
 //! * `orphans`: scenarios and snapshots belong together.
 //!
@@ -35,6 +35,7 @@ mod load;
 mod orphans;
 mod show;
 mod support;
+mod tally;
 
 use std::process::ExitCode;
 

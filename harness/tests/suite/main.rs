@@ -6,6 +6,7 @@ mod ci;
 mod cli;
 mod doctor;
 mod documents;
+mod explain;
 mod invalid;
 mod layers;
 mod packets;

@@ -47,7 +47,9 @@ fn every_event_is_in_the_table_of_the_readme() {
     let listed: BTreeSet<&str> = rows.iter().map(|row| code(&row[0])).collect();
     let (ran, _) = netproof(&format!("run --format json {FAILING} tutorials/gateway"));
     let (looked, _) = netproof("doctor --format json");
-    let output = ran + &looked;
+    let question = format!("explain --format json {FAILING} --from web --to 10.2.0.2");
+    let (explained, _) = netproof(&question);
+    let output = ran + &looked + &explained;
     let emitted: BTreeSet<&str> = output
         .lines()
         .filter_map(|line| line.strip_prefix("{\"event\":\"")?.split('"').next())
