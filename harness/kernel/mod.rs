@@ -12,4 +12,4 @@ pub mod wait;
 
 pub use error::KernelError;
 pub use mac::Mac;
-pub use nft::{Action, CtState, Match, NftHook, NftSocket, Policy};
+pub use nft::{Action, CtState, Family, Match, NftHook, NftSocket, Policy};

@@ -37,6 +37,9 @@ pub enum Event {
         kernel: String,
         /// The settings that every node starts with; `*` stands for each of its interfaces.
         pinned: BTreeMap<String, String>,
+        /// The nodes that have IPv6 on, whatever is pinned for the others.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        ipv6: Vec<NodeName>,
         /// Settings that this kernel does not have.
         absent: Vec<String>,
     },

@@ -83,7 +83,7 @@ impl Diagnostic {
         "interface-not-in-chain",
         "interface-twice",
         "invalid-utf8",
-        "ipv6-not-supported",
+        "ipv6-off",
         "merge-key",
         "missing-key",
         "missing-value",
@@ -124,6 +124,7 @@ impl Diagnostic {
         "unknown-key",
         "unknown-tag",
         "unknown-word",
+        "wrong-family",
         "wrong-type",
     ];
 

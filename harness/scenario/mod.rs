@@ -18,13 +18,13 @@ mod value;
 
 pub use diagnostic::{Diagnostic, Diagnostics, Position};
 pub use expectation::{
-    Arp, Exchange, Expectation, ExpectedFate, ExpectedLoss, ExpectedRejection, ExpectedReply, Leg,
-    Ping, Probe, Rejection, Sighting,
+    Exchange, Expectation, ExpectedFate, ExpectedLoss, ExpectedRejection, ExpectedReply, Leg, Ping,
+    Probe, Rejection, Sighting, Solicitation,
 };
 pub use hardware::{MacAddress, Mtu, Seconds, Switch, VlanId, VxlanId};
 pub use model::{FactKind, Scenario, Step};
 pub use name::{IFNAME_MAX, IfName, LinkRef, NODE_NAME_MAX, NodeName, Place};
-pub use net::{Broadcast, Destination, Endpoint, InterfaceAddress, Prefix};
+pub use net::{Broadcast, Destination, Endpoint, Family, InterfaceAddress, Prefix};
 pub(crate) use operation::verb_table;
 pub use operation::{
     Address, Arguments, Bridge, BridgeOptions, BridgePort, BridgeSet, Chain, Conditions,

@@ -18,7 +18,7 @@ mod topology;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-pub use baseline::{PINS, Pin, Pinned};
+pub use baseline::{Baseline, PINS, Pin, Pinned};
 pub use check::{Check, Status};
 pub use error::{Stage, UNKNOWN_CURE, WorldError, exhaustion_cure};
 pub use feature::features;
@@ -40,14 +40,12 @@ const DISSOLVE_DEADLINE: Duration = Duration::from_secs(20);
 /// The nodes of a run, inside an isolated process.
 pub struct World {
     nodes: BTreeMap<NodeName, Node>,
-    hostile: bool,
+    baseline: Baseline,
 }
 
 impl World {
     /// Makes a world in the runner's namespaces. The node `host` is the runner's own network
     /// namespace; every other node gets a new one.
-    ///
-    /// With `hostile`, every node starts with the opposite of each pinned setting, before pinning.
     ///
     /// # Errors
     ///
@@ -58,11 +56,11 @@ impl World {
     /// Outside the context of a tokio runtime.
     pub fn new<'a>(
         names: impl IntoIterator<Item = &'a NodeName>,
-        hostile: bool,
+        baseline: Baseline,
     ) -> Result<Self, WorldError> {
         let mut world = Self {
             nodes: BTreeMap::new(),
-            hostile,
+            baseline,
         };
         for name in names {
             world.add_node(name)?;
@@ -79,10 +77,11 @@ impl World {
         if self.nodes.contains_key(name) {
             return Err(WorldError::new(Stage::NetNamespace, nix::errno::Errno::EEXIST).node(name));
         }
+        let start = self.baseline.of(name);
         let node = if name.as_str() == HOST {
-            Node::own(name, self.hostile)?
+            Node::own(name, start)?
         } else {
-            Node::create(name, self.hostile)?
+            Node::create(name, start)?
         };
         self.nodes.insert(name.clone(), node);
         Ok(())
@@ -95,7 +94,7 @@ impl World {
     ///
     /// The stage that the machine refuses; `ENOENT` if there is no such name.
     pub fn adopt_node(&mut self, name: &NodeName) -> Result<(), WorldError> {
-        let node = Node::adopt(name, self.hostile)?;
+        let node = Node::adopt(name, self.baseline.of(name))?;
         self.nodes.insert(name.clone(), node);
         Ok(())
     }

@@ -19,7 +19,8 @@ impl Carry for Address {
                 .and_then(|it| broadcast_of(it.value, added.value));
             route
                 .add_address(link, added.address(), added.prefix_len(), broadcast)
-                .await?;
+                .await
+                .map_err(|error| super::lacking("ipv6", error))?;
         }
         if let Some(deleted) = &self.delete {
             route

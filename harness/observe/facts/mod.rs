@@ -11,7 +11,9 @@ pub use text::write;
 
 use super::ObserveError;
 use crate::kernel::Mac;
-use crate::kernel::route::{Address, Link, LinkKind, Neighbour, NeighbourState, Route};
+use crate::kernel::route::{
+    Address, Link, LinkKind, Neighbour, NeighbourState, Route, RouteProtocol,
+};
 use crate::scenario::{FactKind, LinkRef, NodeName};
 use crate::world::{Topology, World};
 
@@ -75,6 +77,7 @@ impl Facts {
                 of_node
                     .without_fallback_tunnels()
                     .without_addressless_neighbours()
+                    .without_link_local()
                     .sorted(),
             );
         }
@@ -102,6 +105,19 @@ impl NodeFacts {
     fn without_addressless_neighbours(mut self) -> Self {
         self.neighbours.retain(|neighbour| {
             neighbour.state != NeighbourState::NoArp && !neighbour.address.is_multicast()
+        });
+        self
+    }
+
+    /// Leaves out what every interface has by itself where IPv6 is on: an address of `fe80::/10`, its
+    /// route, and the neighbours that talk from such addresses when they happen to.
+    fn without_link_local(mut self) -> Self {
+        let is_link_local = |ip: IpAddr| matches!(ip, IpAddr::V6(ip) if ip.is_unicast_link_local());
+        self.addresses.retain(|of| !is_link_local(of.address));
+        self.neighbours.retain(|of| !is_link_local(of.address));
+        self.routes.retain(|route| {
+            !(route.protocol == RouteProtocol::KERNEL
+                && route.destination.is_some_and(|to| is_link_local(to.addr())))
         });
         self
     }
@@ -163,7 +179,7 @@ pub(super) fn askable_addresses(facts: &Facts) -> Vec<IpAddr> {
         .values()
         .flat_map(|node| &node.addresses)
         .map(|address| address.address)
-        .filter(|address| address.is_ipv4() && !address.is_loopback())
+        .filter(|address| !address.is_loopback())
         .collect();
     addresses.sort();
     addresses.dedup();

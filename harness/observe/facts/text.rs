@@ -187,6 +187,7 @@ fn route_line(route: &Route, name: &dyn Fn(u32) -> String) -> String {
     };
     match route.destination {
         None => line.push_str("default"),
+        Some(prefix) if prefix.prefix_len() == 0 => line.push_str("default"),
         Some(prefix) if prefix.prefix_len() == prefix.max_prefix_len() => {
             let _ = write!(line, "{}", prefix.addr());
         }

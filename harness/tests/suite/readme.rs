@@ -228,7 +228,7 @@ fn scenario_of(items: &str) -> String {
         .lines()
         .map(|line| format!("      {}\n", line.get(indent..).unwrap_or_default()))
         .collect();
-    format!("title: t\nnodes: {nodes}\nsteps:\n  - name: s\n    {list}:\n{items}")
+    format!("title: t\nnodes: {nodes}\nipv6: {nodes}\nsteps:\n  - name: s\n    {list}:\n{items}")
 }
 
 #[test]
@@ -449,7 +449,7 @@ fn every_fate_goes_with_every_probe_that_has_it() {
     let fates = cells(&["fate", "what it means"]);
     for probe in &probes {
         for fate in &fates {
-            let is_arp = probe.starts_with("arp");
+            let is_arp = probe.starts_with("arp") || probe.starts_with("ndp");
             let only_arp = fate.contains("by: database/eth0");
             let only_ip = fate.contains("ttl:");
             let text = scenario_of(&format!("- {probe}\n  {fate}"));
