@@ -26,6 +26,7 @@ const SENTENCES: &[(&str, Errno)] = &[
     ("Nexthop has invalid gateway", Errno::ENETUNREACH),
     ("Unknown device type", Errno::EOPNOTSUPP),
     ("mtu less than device minimum", Errno::EINVAL),
+    ("IPv6 is disabled on this device", Errno::EACCES),
 ];
 
 /// Carries operations out by running the commands that they stand for in `host`.

@@ -118,6 +118,17 @@ pub const PINS: &[Pin] = &[
     pin("net/ipv6/conf/*/hop_limit", "64", "33"),
     pin("net/ipv6/conf/*/ignore_routes_with_linkdown", "0", "1"),
     pin("net/ipv6/conf/*/keep_addr_on_down", "0", "1"),
+    // Which groups a node hears it tells once, when it joins them, and not again at random.
+    pin(
+        "net/ipv6/conf/*/mldv1_unsolicited_report_interval",
+        "3600000",
+        "1",
+    ),
+    pin(
+        "net/ipv6/conf/*/mldv2_unsolicited_report_interval",
+        "3600000",
+        "1",
+    ),
     pin("net/ipv6/conf/*/ndisc_evict_nocarrier", "1", "0"),
     pin("net/ipv6/conf/*/ndisc_notify", "0", "1"),
     pin("net/ipv6/conf/*/ndisc_tclass", "0", "1"),
