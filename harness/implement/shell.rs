@@ -1,6 +1,6 @@
 //! The commands themselves: what a scenario's operations stand for, typed into a shell.
 //!
-//! It is the proof that they do stand for that. It needs `ip`, `iptables` and `sysctl`.
+//! It is the proof that they do stand for that. It needs `ip`, `iptables`, `ip6tables` and `sysctl`.
 
 use std::process::{Command, Stdio};
 

@@ -15,11 +15,11 @@ use crate::scenario::{Leg, LinkRef, NodeName, Place, Rejection};
 pub enum Fate {
     /// It was answered.
     Reply {
-        /// The TTL with which the answer arrived; ARP has none.
+        /// The TTL with which the answer arrived; ARP and neighbour discovery have none.
         ttl: Option<u8>,
         /// The source address that the far side saw.
         source: Option<IpAddr>,
-        /// The interface whose hardware address an ARP reply gave.
+        /// The interface whose hardware address the answer to ARP or neighbour discovery gave.
         by: Option<LinkRef>,
     },
     /// It was refused.

@@ -76,7 +76,7 @@ pub enum Event {
         scenario: String,
         /// The step's number.
         step: usize,
-        /// `ping`, `arp`, `udp` or `tcp`.
+        /// `ping`, `arp`, `ndp`, `udp` or `tcp`.
         kind: String,
         /// The node that sent it.
         from: NodeName,
@@ -86,7 +86,7 @@ pub enum Event {
         fate: String,
         /// Where it was last seen, if lost.
         after: Option<Place>,
-        /// Who refused it; or, for ARP, whose address the reply gave.
+        /// Who refused it; or, for ARP and neighbour discovery, whose address the reply gave.
         by: Option<String>,
         /// Why it was lost. Not known yet.
         cause: Option<String>,

@@ -31,8 +31,8 @@ fi
 "#;
 
 impl Scenario {
-    /// Writes the scenario as a POSIX shell script that builds its network with `ip`, `sysctl` and
-    /// `iptables`, and stops where a command comes out otherwise than the scenario says.
+    /// Writes the scenario as a POSIX shell script that builds its network with `ip`, `sysctl`,
+    /// `iptables` and `ip6tables`, and stops where a command comes out otherwise than the scenario says.
     ///
     /// What is expected of packets stands in it as comments.
     ///
