@@ -18,7 +18,7 @@ use netproof::implement::Choice;
 use netproof::observe::Observer;
 use netproof::scenario::{NodeName, Probe, parse};
 use netproof::world::{
-    Launch, Line, Tier, Topology, World, is_world_process, isolate, read_request,
+    Baseline, Launch, Line, Tier, Topology, World, is_world_process, isolate, read_request,
 };
 use nix::sched::{CpuSet, sched_getcpu, sched_setaffinity};
 use nix::sys::resource::{UsageWho, getrusage};
@@ -104,7 +104,11 @@ fn measure() -> ExitCode {
 async fn measure_in_world(size: usize) {
     let idle: String = (3..size).map(|at| format!(", idle{at}")).collect();
     let scenario = parse("bench.yaml", &WORLD.replace(" IDLE", &idle)).unwrap();
-    let mut world = World::new(scenario.nodes.iter().map(|name| &name.value), false).unwrap();
+    let mut world = World::new(
+        scenario.nodes.iter().map(|name| &name.value),
+        Baseline::default(),
+    )
+    .unwrap();
     let mut native = Choice::Native.make();
     for item in &scenario.given {
         native.apply(&mut world, &item.operation).await.unwrap();

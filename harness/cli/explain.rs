@@ -10,7 +10,7 @@ use crate::judge::Verdict;
 use crate::report::Human;
 use crate::run::{Blame, Event, Runner};
 use crate::scenario::{
-    Arp, Exchange, LinkRef, Located, NodeName, Ping, Probe, Question, Scenario, ValueError,
+    Exchange, LinkRef, Located, NodeName, Ping, Probe, Question, Scenario, Solicitation, ValueError,
 };
 
 /// Says what becomes of one probe after a step.
@@ -70,7 +70,11 @@ fn question(args: &ExplainArgs, scenario: &Scenario) -> Result<Question, ValueEr
     let to = Located::nowhere(to);
     let probe = if args.kind.arp {
         let from = Located::nowhere(args.from.parse::<LinkRef>()?);
-        Probe::Arp(Arp { from, to })
+        let ask = Solicitation { from, to };
+        match ask.to.value {
+            IpAddr::V4(_) => Probe::Arp(ask),
+            IpAddr::V6(_) => Probe::Ndp(ask),
+        }
     } else {
         let from = Located::nowhere(sender(&args.from)?);
         let exchange = |port| Exchange {

@@ -1,6 +1,6 @@
 //! The commands themselves: what a scenario's operations stand for, typed into a shell.
 //!
-//! It is the proof that they do stand for that. It needs `ip`, `iptables` and `sysctl`.
+//! It is the proof that they do stand for that. It needs `ip`, `iptables`, `ip6tables` and `sysctl`.
 
 use std::process::Command;
 
@@ -26,6 +26,7 @@ const SENTENCES: &[(&str, Errno)] = &[
     ("Nexthop has invalid gateway", Errno::ENETUNREACH),
     ("Unknown device type", Errno::EOPNOTSUPP),
     ("mtu less than device minimum", Errno::EINVAL),
+    ("IPv6 is disabled on this device", Errno::EACCES),
 ];
 
 /// Carries operations out by running the commands that they stand for in `host`.

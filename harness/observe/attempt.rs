@@ -1,6 +1,6 @@
 //! One attempt: send, wait for rest, and conclude.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
 use nix::errno::Errno;
@@ -9,12 +9,12 @@ use super::cause::Moved;
 use super::fate::{Fate, rejection_of_errno, rejection_of_icmp};
 use super::frame::{Direction, Frame};
 use super::identity::{Identity, Part, TOKEN_LENGTH, sequence_of_syn};
-use super::probe::{ArpProbe, EchoProbe, Outcome, TcpProbe, UdpProbe};
+use super::probe::{ArpProbe, EchoProbe, NdpProbe, Outcome, TcpProbe, UdpProbe};
 use super::tap::send_through;
 use super::walk::{Sighting, Walk};
 use super::{ObserveError, Observer};
-use crate::kernel::sysctl;
-use crate::scenario::{Exchange, Leg, LinkRef, NodeName, Place, Probe, Rejection};
+use crate::kernel::{Mac, sysctl};
+use crate::scenario::{Exchange, Family, Leg, LinkRef, NodeName, Place, Probe, Rejection};
 use crate::world::{Node, Topology, World};
 
 /// The first port that probes are sent from; one for each attempt.
@@ -46,8 +46,8 @@ enum Sent {
     Echo(EchoProbe),
     Udp(UdpProbe),
     Tcp(TcpProbe),
-    /// The taps are all that hears the answer.
-    Arp,
+    /// The taps are all that hears the answer to ARP or neighbour discovery.
+    Solicitation,
     /// The kernel refused to send it.
     Refused(Errno),
 }
@@ -58,7 +58,7 @@ impl Sent {
             Self::Echo(probe) => probe.outcome(),
             Self::Udp(probe) => probe.outcome(),
             Self::Tcp(probe) => probe.outcome(),
-            Self::Arp => Outcome::Silent,
+            Self::Solicitation => Outcome::Silent,
             Self::Refused(errno) => Outcome::Failed(*errno),
         }
     }
@@ -150,75 +150,60 @@ impl Observer {
         topology: &Topology,
         probe: &Probe,
     ) -> Result<(Sent, Mark), ObserveError> {
-        let IpAddr::V4(to) = probe.to() else {
-            // Refused before a world is made; there is no node that has IPv6.
-            let nothing = Identity::Echo {
-                token: [0; TOKEN_LENGTH],
-            };
-            return Ok((Sent::Refused(Errno::EAFNOSUPPORT), Mark::Known(nothing)));
-        };
+        let to = probe.to();
+        let family = Family::of(to);
         let token = self.token();
         match probe {
             Probe::Ping(ping) => {
                 let ttl = ping.ttl.as_ref().map(|ttl| ttl.value);
                 let size = ping.size.as_ref().map(|size| size.0);
                 let identifier = (self.attempts % u32::from(u16::MAX)) as u16;
-                let sent = match node.enter(|| EchoProbe::open(token, ttl, size))? {
+                let sent = match node.enter(|| EchoProbe::open(family, token, ttl, size))? {
                     Ok(echo) => after(echo.send(to, identifier), Sent::Echo(echo)),
                     Err(errno) => return Err(refused(errno)),
                 };
                 Ok((sent, Mark::Known(Identity::Echo { token })))
             }
             Probe::Udp(Exchange { port, .. }) => {
-                let open = |from_port| UdpProbe::open(token, from_port);
+                let open = |from_port| UdpProbe::open(family, token, from_port);
                 let (udp, _) = self.open_on_free_port(node, port.value, open)?;
                 let sent = after(udp.send(to, port.value), Sent::Udp(udp));
                 Ok((sent, Mark::Known(Identity::Udp { token })))
             }
             Probe::Tcp(Exchange { port, .. }) => {
-                let (tcp, from_port) = self.open_on_free_port(node, port.value, TcpProbe::open)?;
+                let open = |from_port| TcpProbe::open(family, from_port);
+                let (tcp, from_port) = self.open_on_free_port(node, port.value, open)?;
                 let sent = after(tcp.send(to, port.value), Sent::Tcp(tcp));
                 Ok((sent, Mark::Syn { from_port }))
             }
-            Probe::Arp(arp) => self.send_arp(node, topology, &arp.from.value, to).await,
+            Probe::Arp(ask) | Probe::Ndp(ask) => {
+                self.solicit(node, topology, &ask.from.value, to).await
+            }
         }
     }
 
-    async fn send_arp(
+    /// Asks for the hardware address of `target`: by ARP, or by neighbour discovery in IPv6.
+    async fn solicit(
         &self,
         node: &Node,
         topology: &Topology,
         from: &LinkRef,
-        target: Ipv4Addr,
+        target: IpAddr,
     ) -> Result<(Sent, Mark), ObserveError> {
         let no_link = || ObserveError::NoSuchLink(from.clone());
         let link = topology
             .link_named(&from.node, from.ifname.as_str())
             .ok_or_else(no_link)?;
         let mac = link.mac.ok_or_else(no_link)?;
-        // As arping(8): from the interface's own address, or from none as in address detection.
         let own = node.route().addresses().await?;
-        let sender = own.iter().find_map(|own| match own.address {
-            IpAddr::V4(ip) if own.link == link.index => Some(ip),
-            _ => None,
-        });
-        let sender = sender.unwrap_or(Ipv4Addr::UNSPECIFIED);
-        let bytes = ArpProbe {
-            mac,
-            sender,
-            target,
+        let own = own.iter().filter(|own| own.link == link.index);
+        let (bytes, identity) = match target {
+            IpAddr::V4(target) => ask_by_arp(mac, own.map(|own| own.address), target),
+            IpAddr::V6(target) => ask_by_ndp(mac, own.map(|own| own.address), target),
         }
-        .frame()
         .map_err(refused)?;
         let sent = send_through(node, link.index, &bytes)?;
-        Ok((
-            after(sent, Sent::Arp),
-            Mark::Known(Identity::Arp {
-                mac,
-                sender,
-                target,
-            }),
-        ))
+        Ok((after(sent, Sent::Solicitation), Mark::Known(identity)))
     }
 
     /// The mark of this attempt's packets, which no other attempt of the world has.
@@ -252,6 +237,53 @@ impl Observer {
     }
 }
 
+/// As arping(8): from the interface's own address, or from none as in address detection.
+fn ask_by_arp(
+    mac: Mac,
+    own: impl Iterator<Item = IpAddr>,
+    target: Ipv4Addr,
+) -> Result<(Vec<u8>, Identity), Errno> {
+    let sender = own
+        .filter_map(|own| match own {
+            IpAddr::V4(own) => Some(own),
+            IpAddr::V6(_) => None,
+        })
+        .next()
+        .unwrap_or(Ipv4Addr::UNSPECIFIED);
+    let probe = ArpProbe {
+        mac,
+        sender,
+        target,
+    };
+    let identity = Identity::Arp {
+        mac,
+        sender,
+        target,
+    };
+    Ok((probe.frame()?, identity))
+}
+
+/// As ndisc6(8): from the interface's own address, a link-local one if it has no other.
+fn ask_by_ndp(
+    mac: Mac,
+    own: impl Iterator<Item = IpAddr>,
+    target: Ipv6Addr,
+) -> Result<(Vec<u8>, Identity), Errno> {
+    let sender = own
+        .filter_map(|own| match own {
+            IpAddr::V4(_) => None,
+            IpAddr::V6(own) => Some(own),
+        })
+        .min_by_key(|own| own.is_unicast_link_local())
+        .unwrap_or(Ipv6Addr::UNSPECIFIED);
+    let probe = NdpProbe {
+        mac,
+        sender,
+        target,
+    };
+    Ok((probe.frame()?, Identity::Ndp { sender, target }))
+}
+
 /// Finds out whether a probe that seems lost was refused by a router that may not say so: the kernel
 /// limits errors about routes for each router and source, apart from `icmp_ratelimit`, and
 /// nothing inside a namespace can lift that.
@@ -274,6 +306,8 @@ async fn silenced(
     let Some(end) = ends
         .first()
         .filter(|end| end.direction == Direction::In && end.ttl.is_some())
+        // What IPv6 limits is pinned away (net.ipv6.icmp.ratelimit).
+        .filter(|end| end.destination.is_ipv4())
     else {
         return Ok(None);
     };
@@ -333,8 +367,8 @@ fn refused(errno: Errno) -> ObserveError {
 
 /// Says what became of a probe, from what its socket and the taps saw.
 fn conclude(outcome: Outcome, probe: &Probe, walk: &Walk, topology: &Topology) -> Fate {
-    if let Probe::Arp(arp) = probe {
-        return conclude_arp(outcome, &arp.from, walk, topology);
+    if let Probe::Arp(ask) | Probe::Ndp(ask) = probe {
+        return conclude_solicitation(outcome, &ask.from, walk, topology);
     }
     match outcome {
         Outcome::Answered => reply(walk, topology),
@@ -352,7 +386,12 @@ fn reply(walk: &Walk, topology: &Topology) -> Fate {
     }
 }
 
-fn conclude_arp(outcome: Outcome, from: &LinkRef, walk: &Walk, topology: &Topology) -> Fate {
+fn conclude_solicitation(
+    outcome: Outcome,
+    from: &LinkRef,
+    walk: &Walk,
+    topology: &Topology,
+) -> Fate {
     if outcome != Outcome::Silent {
         // The link is down: the request never left.
         return lost(&from.node, walk, topology);
@@ -385,9 +424,8 @@ fn rejected(errno: Errno, from: &NodeName, walk: &Walk) -> Fate {
     let on_the_wire = walk.steps().find_map(|step| match step.part {
         Part::Error {
             leg: Leg::Request,
-            kind,
-            code,
-        } => Some((rejection_of_icmp(kind, code)?, step.frame.node.clone())),
+            error,
+        } => Some((rejection_of_icmp(error)?, step.frame.node.clone())),
         Part::Packet {
             leg: Leg::Reply,
             reset: true,

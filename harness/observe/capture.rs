@@ -194,7 +194,7 @@ fn name_of(frame: &Frame, topology: &Topology) -> String {
 fn role_of(frame: &Frame, identity: &Identity) -> Role {
     let leg = |part: Part| match part {
         Part::Packet { leg, .. } => (leg, false),
-        Part::ArpReply { .. } => (Leg::Reply, false),
+        Part::Advertised { .. } => (Leg::Reply, false),
         Part::Error { leg, .. } => (leg, true),
     };
     match (

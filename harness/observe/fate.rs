@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use nix::errno::Errno;
 use serde::{Deserialize, Serialize};
 
+use super::frame::IcmpError;
 use crate::scenario::{Leg, LinkRef, NodeName, Place, Rejection};
 
 /// What became of a probe.
@@ -14,11 +15,11 @@ use crate::scenario::{Leg, LinkRef, NodeName, Place, Rejection};
 pub enum Fate {
     /// It was answered.
     Reply {
-        /// The TTL with which the answer arrived; ARP has none.
+        /// The TTL with which the answer arrived; ARP and neighbour discovery have none.
         ttl: Option<u8>,
         /// The source address that the far side saw.
         source: Option<IpAddr>,
-        /// The interface whose hardware address an ARP reply gave.
+        /// The interface whose hardware address the answer to ARP or neighbour discovery gave.
         by: Option<LinkRef>,
     },
     /// It was refused.
@@ -87,8 +88,31 @@ impl fmt::Display for Fate {
     }
 }
 
-/// Names an ICMP error by its type and code, RFC 792 and RFC 1812 section 5.2.7.1.
-pub(super) fn rejection_of_icmp(kind: u8, code: u8) -> Option<Rejection> {
+/// Names an ICMP error.
+pub(super) fn rejection_of_icmp(error: IcmpError) -> Option<Rejection> {
+    match error {
+        IcmpError::V4 { kind, code } => rejection_of_icmpv4(kind, code),
+        IcmpError::V6 { kind, code } => rejection_of_icmpv6(kind, code),
+    }
+}
+
+/// By type and code, RFC 4443 section 3. Linux turns them into the same error numbers
+/// (`icmpv6_err_convert`, net/ipv6/icmp.c).
+fn rejection_of_icmpv6(kind: u8, code: u8) -> Option<Rejection> {
+    Some(match (kind, code) {
+        (1, 0) => Rejection::NetworkUnreachable,
+        (1, 1 | 5 | 6) => Rejection::Prohibited,
+        (1, 2 | 3) => Rejection::HostUnreachable,
+        (1, 4) => Rejection::PortUnreachable,
+        (2, 0) => Rejection::FragmentationNeeded,
+        (3, 0) => Rejection::TtlExceeded,
+        (4, 1) => Rejection::ProtocolUnreachable,
+        _ => return None,
+    })
+}
+
+/// By type and code, RFC 792 and RFC 1812 section 5.2.7.1.
+fn rejection_of_icmpv4(kind: u8, code: u8) -> Option<Rejection> {
     Some(match (kind, code) {
         (3, 0 | 6 | 11) => Rejection::NetworkUnreachable,
         (3, 1 | 7 | 12) => Rejection::HostUnreachable,
@@ -106,11 +130,12 @@ pub(super) fn rejection_of_errno(errno: Errno) -> Option<Rejection> {
     Some(match errno {
         Errno::ENETUNREACH => Rejection::NetworkUnreachable,
         Errno::EHOSTUNREACH => Rejection::HostUnreachable,
-        Errno::ENOPROTOOPT => Rejection::ProtocolUnreachable,
+        Errno::ENOPROTOOPT | Errno::EPROTO => Rejection::ProtocolUnreachable,
         Errno::ECONNREFUSED => Rejection::PortUnreachable,
         Errno::EMSGSIZE => Rejection::FragmentationNeeded,
         Errno::EACCES | Errno::EPERM => Rejection::Prohibited,
         Errno::EINVAL => Rejection::InvalidArgument,
+        Errno::EADDRNOTAVAIL => Rejection::NoSourceAddress,
         _ => return None,
     })
 }

@@ -1,8 +1,10 @@
 //! How the packets of one probe are told from all others, on every leg and after translation.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use super::frame::{Arp, Content, Frame, IpPacket, Transport, read, read_carried};
+use super::frame::{
+    Arp, Content, Discovery, Frame, IcmpError, IpPacket, Transport, read, read_carried,
+};
 use crate::kernel::Mac;
 use crate::scenario::Leg;
 
@@ -25,6 +27,8 @@ pub(super) enum Identity {
         sender: Ipv4Addr,
         target: Ipv4Addr,
     },
+    /// The solicitation comes from `sender`; the advertisement is for it.
+    Ndp { sender: Ipv6Addr, target: Ipv6Addr },
 }
 
 /// What a datagram says behind its token.
@@ -43,14 +47,14 @@ pub(super) enum Part {
         ttl: Option<u8>,
         reset: bool,
     },
-    /// An ARP reply, with the hardware address that it gives.
-    ArpReply {
+    /// An ARP reply or a neighbour advertisement, with the hardware address that it gives.
+    Advertised {
         mac: Mac,
         source: IpAddr,
         destination: IpAddr,
     },
     /// An ICMP error about the packet of a leg.
-    Error { leg: Leg, kind: u8, code: u8 },
+    Error { leg: Leg, error: IcmpError },
 }
 
 impl Identity {
@@ -70,7 +74,7 @@ impl Identity {
                 destination,
                 ..
             }
-            | Part::ArpReply {
+            | Part::Advertised {
                 source,
                 destination,
                 ..
@@ -99,7 +103,7 @@ impl Identity {
         };
         let (source, destination) = (arp.sender.into(), arp.target.into());
         if arp.is_reply {
-            (arp.sender == target && arp.target == sender).then_some(Part::ArpReply {
+            (arp.sender == target && arp.target == sender).then_some(Part::Advertised {
                 mac: arp.sender_mac,
                 source,
                 destination,
@@ -116,13 +120,12 @@ impl Identity {
     }
 
     fn ip_part(&self, packet: &IpPacket) -> Option<Part> {
-        if let Transport::Error { kind, code, about } = &packet.transport {
+        if let Transport::Error { error, about } = &packet.transport {
             let (leg, _) = self.leg(about.as_deref()?)?;
-            return Some(Part::Error {
-                leg,
-                kind: *kind,
-                code: *code,
-            });
+            return Some(Part::Error { leg, error: *error });
+        }
+        if let Transport::Discovery(discovery) = &packet.transport {
+            return self.ndp_part(packet, discovery);
         }
         let (leg, reset) = self.leg(packet)?;
         Some(Part::Packet {
@@ -132,6 +135,36 @@ impl Identity {
             ttl: Some(packet.ttl),
             reset,
         })
+    }
+
+    fn ndp_part(&self, packet: &IpPacket, of: &Discovery) -> Option<Part> {
+        let Self::Ndp { sender, target } = *self else {
+            return None;
+        };
+        let (source, destination) = (packet.source, packet.destination);
+        let for_sender = if sender.is_unspecified() {
+            // Whoever has no address is answered with all others, RFC 4861 section 7.2.4.
+            destination.is_multicast()
+        } else {
+            destination == sender
+        };
+        match (of.is_reply, of.mac) {
+            _ if of.target != target => None,
+            (true, Some(mac)) => for_sender.then_some(Part::Advertised {
+                mac,
+                source,
+                destination,
+            }),
+            (true, None) => None,
+            (false, _) => (source == sender).then_some(Part::Packet {
+                leg: Leg::Request,
+                source,
+                destination,
+                // It is always 255, and no router passes it on.
+                ttl: None,
+                reset: false,
+            }),
+        }
     }
 
     /// The leg that a packet is of, and whether it is a TCP reset.

@@ -149,7 +149,7 @@ impl Observer {
     ///
     /// The kernel's refusal, such as `EADDRINUSE`.
     pub fn listen(&mut self, world: &World, operation: &Listen) -> Result<(), OperationError> {
-        self.servers.push(Server::open(world, operation)?);
+        self.servers.extend(Server::open(world, operation)?);
         Ok(())
     }
 

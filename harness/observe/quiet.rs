@@ -20,7 +20,7 @@ use std::time::Instant;
 
 use nix::errno::Errno;
 
-use super::frame::{Arp, Content, Direction, Frame, read};
+use super::frame::{Content, Direction, Frame, IpPacket, Transport, read};
 use super::{ObserveError, Observer};
 use crate::kernel::route::{Change, LinkKind, NeighbourState};
 use crate::kernel::{backlog, wait};
@@ -66,12 +66,20 @@ pub(super) fn round_of(frame: &[u8]) -> Option<u64> {
     rest.get(..8)?.try_into().ok().map(u64::from_be_bytes)
 }
 
-/// Frames of protocols that talk by themselves, and never carry a probe: IPv6, LLDP, spanning tree.
+/// Frames of protocols that talk by themselves, and never carry a probe: LLDP, spanning tree, and what
+/// IPv6 says of groups and routers.
 fn is_background(frame: &[u8]) -> bool {
-    matches!(
-        frame.get(12..14),
-        Some([0x86, 0xdd] | [0x88, 0xcc] | [0x00, ..=0xff])
-    )
+    match frame.get(12..14) {
+        Some([0x88, 0xcc] | [0x00, ..=0xff]) => true,
+        Some([0x86, 0xdd]) => matches!(
+            read(frame),
+            Content::Ip(IpPacket {
+                transport: Transport::Housekeeping,
+                ..
+            })
+        ),
+        _ => false,
+    }
 }
 
 /// Every wire in each direction in which it carries frames: where a fence goes in, and where it
@@ -304,15 +312,21 @@ fn late_answer(frames: &[Frame], failed: &[Failed], topology: &Topology) -> Opti
             (&frame.node, frame.link) == (node, *link)
                 && frame.direction == Direction::In
                 && !frame.for_another
-                && matches!(read(&frame.bytes),
-                    Content::Arp(Arp { is_reply: true, sender, .. }) if *address == sender)
+                && match read(&frame.bytes) {
+                    Content::Arp(arp) => arp.is_reply && *address == arp.sender,
+                    Content::Ip(IpPacket {
+                        transport: Transport::Discovery(of),
+                        ..
+                    }) => of.is_reply && *address == of.target,
+                    _ => false,
+                }
         })
     };
     let ((node, _), address) = failed
         .iter()
         .find(|(port, address)| takes(port) && answered(port, address))?;
     Some(format!(
-        "{node} gave {address} up before its ARP reply was processed"
+        "{node} gave {address} up before its reply was processed"
     ))
 }
 
@@ -329,10 +343,18 @@ mod tests {
     }
 
     #[test]
-    fn arp_and_ip_are_no_background() {
+    fn only_what_talks_by_itself_is_background() {
         let with = |ethertype: [u8; 2]| [&[0; 12][..], &ethertype].concat();
         assert!(!is_background(&with([0x08, 0x00])) && !is_background(&with([0x08, 0x06])));
-        assert!(is_background(&with([0x86, 0xdd])) && is_background(&with([0x00, 0x26])));
+        assert!(is_background(&with([0x88, 0xcc])) && is_background(&with([0x00, 0x26])));
+        // From an IPv6 header on: next header, hop limit and addresses, then the type of ICMPv6.
+        let icmpv6 = |kind| {
+            let header = [&[0x60, 0, 0, 0, 0, 8, 58, 255][..], &[0xfd; 32]].concat();
+            [with([0x86, 0xdd]), header, vec![kind, 0, 0, 0, 0, 0, 0, 0]].concat()
+        };
+        assert!(is_background(&icmpv6(143)) && is_background(&icmpv6(133)));
+        assert!(!is_background(&icmpv6(128)) && !is_background(&icmpv6(1)));
+        assert!(!is_background(&with([0x86, 0xdd])));
         assert!(!is_background(&[]));
     }
 }

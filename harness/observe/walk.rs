@@ -30,7 +30,7 @@ pub struct Sighting {
     pub source: IpAddr,
     /// The destination address in it.
     pub destination: IpAddr,
-    /// The TTL in it; ARP has none.
+    /// The TTL in it; ARP and neighbour discovery have none.
     pub ttl: Option<u8>,
     /// It came in for another hardware address, and the interface is no bridge port: it ends here.
     pub for_another: bool,
@@ -189,15 +189,15 @@ impl Step {
     fn leg(&self) -> Option<Leg> {
         match self.part {
             Part::Packet { leg, .. } => Some(leg),
-            Part::ArpReply { .. } => Some(Leg::Reply),
+            Part::Advertised { .. } => Some(Leg::Reply),
             Part::Error { .. } => None,
         }
     }
 
-    /// Returns the hardware address that an ARP reply gives.
+    /// Returns the hardware address that an ARP reply or a neighbour advertisement gives.
     pub(super) fn answered_mac(&self) -> Option<Mac> {
         match self.part {
-            Part::ArpReply { mac, .. } => Some(mac),
+            Part::Advertised { mac, .. } => Some(mac),
             _ => None,
         }
     }
@@ -211,7 +211,7 @@ impl Step {
                 ttl,
                 ..
             } => (*leg, *source, *destination, *ttl),
-            Part::ArpReply {
+            Part::Advertised {
                 source,
                 destination,
                 ..

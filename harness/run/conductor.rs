@@ -16,8 +16,8 @@ use crate::scenario::{
     Expectation, FactKind, HOST, Item, LinkRef, Netns, NodeName, Operation, Scenario, Step, parse,
 };
 use crate::world::{
-    PINS, SettleError, Stage, Tier, Topology, World, WorldError, exhaustion_cure, features,
-    isolate, read_request,
+    Baseline, PINS, SettleError, Stage, Tier, Topology, World, WorldError, exhaustion_cure,
+    features, isolate, read_request,
 };
 
 /// How a world's process ends.
@@ -184,7 +184,7 @@ pub(super) fn send(event: &Event) -> io::Result<()> {
 
 async fn tell_features() -> io::Result<()> {
     let host: Vec<NodeName> = HOST.parse().into_iter().collect();
-    let tried = match World::new(&host, false) {
+    let tried = match World::new(&host, Baseline::default()) {
         Ok(world) => match world.nodes().next() {
             Some(node) => features(node).await,
             None => Ok(Vec::new()),
@@ -283,10 +283,16 @@ pub(super) struct Conductor<'a> {
 
 impl Conductor<'_> {
     async fn run(&mut self, request: &Request, scenario: &Scenario) -> Result<(), Stop> {
-        let mut world = World::new(
-            scenario.nodes.iter().map(|name| &name.value),
-            request.hostile,
-        )?;
+        let baseline = Baseline {
+            ipv6: scenario
+                .ipv6
+                .iter()
+                .map(|name| name.value.clone())
+                .collect(),
+            hostile: request.hostile,
+        };
+        let nodes = scenario.nodes.iter().map(|name| &name.value);
+        let mut world = World::new(nodes, baseline)?;
         self.send_world(request, &world)?;
         if let Some(question) = &request.question {
             return self.answer(&mut world, scenario, question).await;
@@ -342,6 +348,11 @@ impl Conductor<'_> {
             pinned: PINS
                 .iter()
                 .map(|pin| (pin.path.to_owned(), pin.value.to_owned()))
+                .collect(),
+            ipv6: world
+                .nodes()
+                .filter(|node| node.has_ipv6())
+                .map(|node| node.name().clone())
                 .collect(),
             absent,
         })?)

@@ -39,6 +39,9 @@ pub enum Event {
         kernel: String,
         /// The settings that every node starts with; `*` stands for each of its interfaces.
         pinned: BTreeMap<String, String>,
+        /// The nodes that have IPv6 on, whatever is pinned for the others.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        ipv6: Vec<NodeName>,
         /// Settings that this kernel does not have.
         absent: Vec<String>,
     },
@@ -75,7 +78,7 @@ pub enum Event {
         scenario: String,
         /// The step's number.
         step: usize,
-        /// `ping`, `arp`, `udp` or `tcp`.
+        /// `ping`, `arp`, `ndp`, `udp` or `tcp`.
         kind: String,
         /// The node that sent it.
         from: NodeName,
@@ -85,7 +88,7 @@ pub enum Event {
         fate: String,
         /// Where it was last seen, if lost.
         after: Option<Place>,
-        /// Who refused it; or, for ARP, whose address the reply gave.
+        /// Who refused it; or, for ARP and neighbour discovery, whose address the reply gave.
         by: Option<String>,
         /// Why it was not answered, as one word.
         cause: Option<Cause>,

@@ -84,7 +84,7 @@ impl Diagnostic {
         "interface-not-in-chain",
         "interface-twice",
         "invalid-utf8",
-        "ipv6-not-supported",
+        "ipv6-off",
         "lladdr-or-proxy",
         "merge-key",
         "missing-key",
@@ -131,6 +131,7 @@ impl Diagnostic {
         "unknown-key",
         "unknown-tag",
         "unknown-word",
+        "wrong-family",
         "wrong-type",
     ];
 

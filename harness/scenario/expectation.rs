@@ -32,10 +32,12 @@ pub struct Expectation {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Probe {
-    /// An ICMP echo request, RFC 792.
+    /// An ICMP echo request, RFC 792 and RFC 4443.
     Ping(Ping),
     /// An ARP request, RFC 826.
-    Arp(Arp),
+    Arp(Solicitation),
+    /// A neighbour solicitation, RFC 4861.
+    Ndp(Solicitation),
     /// A UDP datagram that has to come back.
     Udp(Exchange),
     /// A TCP connection that has to be established.
@@ -50,7 +52,7 @@ pub struct Ping {
     pub from: Located<NodeName>,
     /// The address asked.
     pub to: Located<IpAddr>,
-    /// The TTL that the request leaves with; 64 when it is not given.
+    /// The TTL, or hop limit, that the request leaves with; 64 when it is not given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ttl: Option<Located<u8>>,
     /// How many bytes the request carries, as `ping -M probe -s`: it must not be cut, and what the
@@ -60,10 +62,10 @@ pub struct Ping {
     pub size: Option<Located<EchoSize>>,
 }
 
-/// An ARP request sent on one interface.
+/// An ARP request, or a neighbour solicitation, sent on one interface.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Arp {
+pub struct Solicitation {
     /// The interface that the request leaves by.
     pub from: Located<LinkRef>,
     /// The address asked for.
@@ -103,7 +105,7 @@ pub struct ExpectedReply {
     /// The source address that the far side saw.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source: Option<Located<IpAddr>>,
-    /// The interface whose MAC address an ARP reply gives.
+    /// The interface whose MAC address the answer to ARP or neighbour discovery gives.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub by: Option<Located<LinkRef>>,
 }
@@ -182,22 +184,24 @@ pub struct Sighting {
 )]
 #[serde(rename_all = "kebab-case")]
 pub enum Rejection {
-    /// No route: `ENETUNREACH`, ICMP 3/0.
+    /// No route: `ENETUNREACH`, ICMP 3/0, ICMPv6 1/0.
     NetworkUnreachable,
-    /// The neighbour does not answer, or the route says so: `EHOSTUNREACH`, ICMP 3/1.
+    /// The neighbour does not answer, or the route says so: `EHOSTUNREACH`, ICMP 3/1, ICMPv6 1/3.
     HostUnreachable,
-    /// The protocol is not spoken there: ICMP 3/2.
+    /// The protocol is not spoken there: ICMP 3/2, ICMPv6 4/1.
     ProtocolUnreachable,
-    /// Nobody listens: a TCP reset or ICMP 3/3, `ECONNREFUSED`.
+    /// Nobody listens: a TCP reset, ICMP 3/3 or ICMPv6 1/4, `ECONNREFUSED`.
     PortUnreachable,
-    /// The packet is too big and must not be cut: ICMP 3/4, `EMSGSIZE`.
+    /// The packet is too big and must not be cut: ICMP 3/4, ICMPv6 2/0, `EMSGSIZE`.
     FragmentationNeeded,
-    /// A rule forbids it: ICMP 3/9, 3/10, 3/13, `EACCES`.
+    /// A rule forbids it: ICMP 3/9, 3/10, 3/13, ICMPv6 1/1, 1/5, 1/6, `EACCES`.
     Prohibited,
-    /// The TTL ran out on the way: ICMP 11/0.
+    /// The TTL ran out on the way: ICMP 11/0, ICMPv6 3/0.
     TtlExceeded,
     /// The sender's kernel finds the packet impossible: `EINVAL`, as with a blackhole route.
     InvalidArgument,
+    /// The sender has no address to send from: `EADDRNOTAVAIL`, as where IPv6 is off.
+    NoSourceAddress,
 }
 
 impl Rejection {
@@ -212,6 +216,7 @@ impl Rejection {
             Self::Prohibited => "prohibited",
             Self::TtlExceeded => "ttl-exceeded",
             Self::InvalidArgument => "invalid-argument",
+            Self::NoSourceAddress => "no-source-address",
         }
     }
 }
@@ -236,7 +241,7 @@ impl Probe {
     pub fn from(&self) -> &NodeName {
         match self {
             Self::Ping(ping) => &ping.from,
-            Self::Arp(arp) => &arp.from.value.node,
+            Self::Arp(ask) | Self::Ndp(ask) => &ask.from.value.node,
             Self::Udp(exchange) | Self::Tcp(exchange) => &exchange.from,
         }
     }
@@ -245,7 +250,7 @@ impl Probe {
     pub fn to(&self) -> IpAddr {
         match self {
             Self::Ping(ping) => ping.to.value,
-            Self::Arp(arp) => arp.to.value,
+            Self::Arp(ask) | Self::Ndp(ask) => ask.to.value,
             Self::Udp(exchange) | Self::Tcp(exchange) => exchange.to.value,
         }
     }
@@ -255,6 +260,7 @@ impl Probe {
         match self {
             Self::Ping(_) => "ping",
             Self::Arp(_) => "arp",
+            Self::Ndp(_) => "ndp",
             Self::Udp(_) => "udp",
             Self::Tcp(_) => "tcp",
         }
@@ -269,7 +275,9 @@ impl fmt::Display for Probe {
                 let size = ping.size.as_ref();
                 size.map_or(Ok(()), |size| write!(f, " with {size} bytes"))
             }
-            Self::Arp(arp) => write!(f, "arp from {} for {}", arp.from, arp.to),
+            Self::Arp(ask) | Self::Ndp(ask) => {
+                write!(f, "{} from {} for {}", self.kind(), ask.from, ask.to)
+            }
             Self::Udp(to) | Self::Tcp(to) => {
                 write!(
                     f,
@@ -334,10 +342,10 @@ impl fmt::Display for Sighting {
     }
 }
 
-pub(super) const PROBES: &[&str] = &["ping", "arp", "udp", "tcp"];
+pub(super) const PROBES: &[&str] = &["ping", "arp", "ndp", "udp", "tcp"];
 pub(super) const FATES: &[&str] = &["reply", "rejected", "lost"];
 const KEYS: &[&str] = &[
-    "ping", "arp", "udp", "tcp", "reply", "rejected", "lost", "seen", "not-seen",
+    "ping", "arp", "ndp", "udp", "tcp", "reply", "rejected", "lost", "seen", "not-seen",
 ];
 
 impl<'de> Deserialize<'de> for Expectation {
@@ -380,6 +388,7 @@ impl<'de> Deserialize<'de> for Expectation {
                     match key.as_str() {
                         "ping" => probe = Some(Probe::Ping(map.next_value()?)),
                         "arp" => probe = Some(Probe::Arp(map.next_value()?)),
+                        "ndp" => probe = Some(Probe::Ndp(map.next_value()?)),
                         "udp" => probe = Some(Probe::Udp(map.next_value()?)),
                         "tcp" => probe = Some(Probe::Tcp(map.next_value()?)),
                         "reply" => fate = Some(ExpectedFate::Reply(at(&key, map.next_value()?))),
@@ -438,7 +447,8 @@ impl Serialize for Expectation {
         let mut map = serializer.serialize_map(None)?;
         match &self.probe {
             Probe::Ping(ping) => map.serialize_entry("ping", ping)?,
-            Probe::Arp(arp) => map.serialize_entry("arp", arp)?,
+            Probe::Arp(ask) => map.serialize_entry("arp", ask)?,
+            Probe::Ndp(ask) => map.serialize_entry("ndp", ask)?,
             Probe::Udp(exchange) => map.serialize_entry("udp", exchange)?,
             Probe::Tcp(exchange) => map.serialize_entry("tcp", exchange)?,
         }

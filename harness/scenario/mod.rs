@@ -24,13 +24,13 @@ mod value;
 pub use cause::Cause;
 pub use diagnostic::{Diagnostic, Diagnostics, Position};
 pub use expectation::{
-    Arp, Exchange, Expectation, ExpectedFate, ExpectedLoss, ExpectedRejection, ExpectedReply, Leg,
-    Ping, Probe, Rejection, Sighting,
+    Exchange, Expectation, ExpectedFate, ExpectedLoss, ExpectedRejection, ExpectedReply, Leg, Ping,
+    Probe, Rejection, Sighting, Solicitation,
 };
 pub use hardware::{EchoSize, MacAddress, Mtu, Seconds, Switch, VlanId, VxlanId};
 pub use model::{FactKind, Scenario, Step};
 pub use name::{IFNAME_MAX, IfName, LinkRef, NODE_NAME_MAX, NodeName, Place};
-pub use net::{Broadcast, Destination, Endpoint, InterfaceAddress, Prefix, TableId};
+pub use net::{Broadcast, Destination, Endpoint, Family, InterfaceAddress, Prefix, TableId};
 pub(crate) use operation::verb_table;
 pub use operation::{
     Address, Arguments, Bridge, BridgeOptions, BridgePort, BridgeSet, Chain, Conditions,

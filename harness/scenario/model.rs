@@ -21,6 +21,9 @@ pub struct Scenario {
     #[serde(deserialize_with = "some_nodes")]
     #[schemars(length(min = 1))]
     pub nodes: Vec<Located<NodeName>>,
+    /// The nodes that have IPv6 on, also those that come later; every other node has it off.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ipv6: Vec<Located<NodeName>>,
     /// The machine that the story starts on, which is not under test.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub given: Vec<Item>,

@@ -5,6 +5,8 @@ use std::net::{IpAddr, SocketAddr};
 use std::str::FromStr;
 
 use ipnet::IpNet;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 use super::name::as_text;
 use super::value::ValueError;
@@ -31,6 +33,17 @@ pub enum Destination {
     Default,
     /// A prefix.
     Prefix(IpNet),
+}
+
+/// One of the two versions of IP.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Family {
+    /// IPv4.
+    #[default]
+    Ipv4,
+    /// IPv6.
+    Ipv6,
 }
 
 /// A prefix that a rule matches packets by; it has no host bits.
@@ -78,6 +91,24 @@ pub struct TableId(pub u32);
 
 /// The tables that have names, linux/rtnetlink.h (`RT_TABLE_*`).
 const TABLES: &[(&str, u32)] = &[("default", 253), ("main", 254), ("local", 255)];
+impl Family {
+    /// Returns the version of IP that an address belongs to.
+    pub fn of(address: IpAddr) -> Self {
+        match address {
+            IpAddr::V4(_) => Self::Ipv4,
+            IpAddr::V6(_) => Self::Ipv6,
+        }
+    }
+}
+
+impl fmt::Display for Family {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Ipv4 => "IPv4",
+            Self::Ipv6 => "IPv6",
+        })
+    }
+}
 
 impl InterfaceAddress {
     /// Returns the address.
@@ -300,6 +331,9 @@ mod tests {
     #[case("10.10.0.10/16", Some("10.10.0.10/16"))]
     #[case("192.168.15.1", Some("192.168.15.1"))]
     #[case("192.168.15.1/32", Some("192.168.15.1"))]
+    #[case("fd00::1/64", Some("fd00::1/64"))]
+    #[case("fd00::1", Some("fd00::1"))]
+    #[case("fd00::1/129", None)]
     #[case("10.0.0.1/33", None)]
     #[case("10.0.0/8", None)]
     #[case("10.0.0.1/", None)]

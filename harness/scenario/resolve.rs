@@ -12,7 +12,7 @@ impl Expectation {
         let link = |link: &mut LinkRef| link.node = first(&link.node);
         match &mut expectation.probe {
             Probe::Ping(ping) => node(&mut ping.from.value),
-            Probe::Arp(arp) => link(&mut arp.from.value),
+            Probe::Arp(ask) | Probe::Ndp(ask) => link(&mut ask.from.value),
             Probe::Udp(exchange) | Probe::Tcp(exchange) => node(&mut exchange.from.value),
         }
         match &mut expectation.fate {

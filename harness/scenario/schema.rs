@@ -10,8 +10,8 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde_json::{Map, Value, json};
 
 use super::expectation::{
-    Arp, Exchange, Expectation, ExpectedLoss, ExpectedRejection, ExpectedReply, FATES, PROBES,
-    Ping, Sighting,
+    Exchange, Expectation, ExpectedLoss, ExpectedRejection, ExpectedReply, FATES, PROBES, Ping,
+    Sighting, Solicitation,
 };
 use super::hardware::{EchoSize, MacAddress, Mtu, Seconds, Switch, VlanId, VxlanId};
 use super::model::Scenario;
@@ -68,10 +68,10 @@ as_pattern! {
     IfName: r"^[^/:\s]{1,15}$", "The name of an interface, such as `eth0`";
     LinkRef: r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}/[^/:\s]{1,15}$", "An interface of a node, such as `web/eth0`";
     Place: r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}(/[^/:\s]{1,15})?$", "An interface or a node, such as `web/eth0` or `web`";
-    InterfaceAddress: r"^[0-9.]+(/[0-9]{1,2})?$", "An address with its prefix length, such as `10.0.0.1/24`";
-    Endpoint: r"^[0-9.]+(:[0-9]{1,5})?$", "An address, and a port where there is one, such as `10.0.0.2:80`";
-    Prefix: r"^[0-9.]+(/[0-9]{1,2})?$", "A prefix, such as `10.0.0.0/24`";
-    Destination: r"^(default|[0-9.]+(/[0-9]{1,2})?)$", "`default`, or a prefix such as `10.0.0.0/24`";
+    InterfaceAddress: r"^[0-9A-Fa-f:.]+(/[0-9]{1,3})?$", "An address with its prefix length, such as `10.0.0.1/24` or `fd00::1/64`";
+    Endpoint: r"^([0-9.]+(:[0-9]{1,5})?|[0-9A-Fa-f:.]+|\[[0-9A-Fa-f:.]+\]:[0-9]{1,5})$", "An address, and a port where there is one, such as `10.0.0.2:80` or `[fd00::2]:80`";
+    Prefix: r"^[0-9A-Fa-f:.]+(/[0-9]{1,3})?$", "A prefix, such as `10.0.0.0/24`";
+    Destination: r"^(default|[0-9A-Fa-f:.]+(/[0-9]{1,3})?)$", "`default`, or a prefix such as `10.0.0.0/24`";
     Broadcast: r"^(\+|[0-9.]+)$", "`+` for all host bits set, or an address";
     MacAddress: r"^[0-9A-Fa-f]{2}(:[0-9A-Fa-f]{2}){5}$", "A hardware address, such as `02:00:00:00:00:01`";
     SysctlKey: r"^net[./]", "A setting under `net.`, such as `net.ipv4.ip_forward`";
@@ -200,7 +200,8 @@ impl JsonSchema for Expectation {
             "description": "A probe, what becomes of it, and where it is seen",
             "properties": {
                 "ping": generator.subschema_for::<Ping>(),
-                "arp": generator.subschema_for::<Arp>(),
+                "arp": generator.subschema_for::<Solicitation>(),
+                "ndp": generator.subschema_for::<Solicitation>(),
                 "udp": generator.subschema_for::<Exchange>(),
                 "tcp": generator.subschema_for::<Exchange>(),
                 "reply": generator.subschema_for::<ExpectedReply>(),

@@ -1,11 +1,13 @@
 //! A scenario as a shell script: the commands that its operations stand for, in order, with all that
 //! it says beside them as comments.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use super::expectation::Expectation;
 use super::model::{FactKind, Scenario, Step};
-use super::operation::{HOST, Item, Operation, word};
+use super::name::NodeName;
+use super::operation::{HOST, Item, Netns, Operation, word};
 
 /// What every script begins with, behind the title. It changes addresses, routes and namespaces of
 /// wherever it runs, so it insists on a place where nothing is yet.
@@ -29,8 +31,8 @@ fi
 "#;
 
 impl Scenario {
-    /// Writes the scenario as a POSIX shell script that builds its network with `ip`, `sysctl` and
-    /// `iptables`, and stops where a command comes out otherwise than the scenario says.
+    /// Writes the scenario as a POSIX shell script that builds its network with `ip`, `sysctl`,
+    /// `iptables` and `ip6tables`, and stops where a command comes out otherwise than the scenario says.
     ///
     /// What is expected of packets stands in it as comments.
     ///
@@ -48,7 +50,10 @@ impl Scenario {
     /// # Ok::<(), netproof::scenario::Diagnostics>(())
     /// ```
     pub fn script(&self) -> String {
-        let mut script = Script::default();
+        let mut script = Script {
+            with_ipv6: self.ipv6.iter().map(|node| &node.value).collect(),
+            ..Script::default()
+        };
         script.text += "#!/bin/sh\n";
         script.comment(&self.title);
         if let Some(source) = &self.source {
@@ -61,11 +66,16 @@ impl Scenario {
             .iter()
             .filter(|node| node.as_str() != HOST)
             .collect();
-        if !made.is_empty() || !self.given.is_empty() {
+        let host_has_ipv6 = script.with_ipv6.iter().any(|node| node.as_str() == HOST);
+        if !made.is_empty() || !self.given.is_empty() || host_has_ipv6 {
             script.heading("Given");
+        }
+        if host_has_ipv6 {
+            script.line(&with_ipv6(""));
         }
         for node in made {
             script.line(&format!("ip netns add {node}"));
+            script.switch_ipv6_on(node);
         }
         script.items(&self.given);
         for (at, step) in self.steps.iter().enumerate() {
@@ -75,12 +85,25 @@ impl Scenario {
     }
 }
 
-#[derive(Default)]
-struct Script {
-    text: String,
+/// The command that switches IPv6 on, for interfaces that are there and that will come.
+fn with_ipv6(exec: &str) -> String {
+    format!("{exec}sysctl -w net.ipv6.conf.all.disable_ipv6=0")
 }
 
-impl Script {
+#[derive(Default)]
+struct Script<'a> {
+    text: String,
+    /// The nodes that have IPv6 on.
+    with_ipv6: BTreeSet<&'a NodeName>,
+}
+
+impl Script<'_> {
+    fn switch_ipv6_on(&mut self, node: &NodeName) {
+        if self.with_ipv6.contains(node) {
+            self.line(&with_ipv6(&format!("ip netns exec {node} ")));
+        }
+    }
+
     fn line(&mut self, line: &str) {
         let _ = writeln!(self.text, "{line}");
     }
@@ -127,7 +150,16 @@ impl Script {
             self.comment("A server; any other on that port does as well.");
         }
         let Some(reason) = &item.fails else {
-            return self.line(&command);
+            self.line(&command);
+            if let Operation::Netns(Netns {
+                add: Some(node),
+                share: None,
+                ..
+            }) = &item.operation
+            {
+                self.switch_ipv6_on(node);
+            }
+            return;
         };
         self.comment(&format!("Refused: {reason}"));
         // In the background nothing could be refused.
@@ -186,6 +218,27 @@ fi
         let script = script(text);
         assert!(script.contains("\nip netns add web\n"), "{script}");
         assert!(!script.contains("netns add host"), "{script}");
+    }
+
+    #[test]
+    fn ipv6_is_switched_on_where_it_is_to_be() {
+        let text = "title: t\nnodes: [host, web, a]\nipv6: [host, web, late]
+steps: [{name: s, do: [netns: {add: late}]}]";
+        let script = script(text);
+        let lines: Vec<&str> = script
+            .lines()
+            .filter(|line| line.contains("ip netns add") || line.contains("disable_ipv6"))
+            .collect();
+        let on = "sysctl -w net.ipv6.conf.all.disable_ipv6=0";
+        let expected = [
+            on,
+            "ip netns add web",
+            &format!("ip netns exec web {on}"),
+            "ip netns add a",
+            "ip netns add late",
+            &format!("ip netns exec late {on}"),
+        ];
+        assert_eq!(lines, expected);
     }
 
     #[test]

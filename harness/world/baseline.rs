@@ -5,7 +5,10 @@
 //! machine that forwards would be born a router. Everything that changes what becomes of a packet is
 //! therefore written, and an interface that comes later inherits it from `conf/default`.
 
+use std::collections::BTreeSet;
+
 use crate::kernel::{KernelError, sysctl};
+use crate::scenario::NodeName;
 
 /// One pinned setting.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,6 +28,9 @@ const fn pin(path: &'static str, value: &'static str, opposite: &'static str) ->
         opposite,
     }
 }
+
+/// The setting that is the other way round in nodes that a scenario wants IPv6 in.
+const DISABLE_IPV6: &str = "net/ipv6/conf/*/disable_ipv6";
 
 /// Every pinned setting, in the order of writing: `ip_forward` resets some of those behind it.
 pub const PINS: &[Pin] = &[
@@ -82,19 +88,110 @@ pub const PINS: &[Pin] = &[
     pin("net/bridge/bridge-nf-filter-pppoe-tagged", "0", "1"),
     pin("net/bridge/bridge-nf-filter-vlan-tagged", "0", "1"),
     pin("net/bridge/bridge-nf-pass-vlan-input-dev", "0", "1"),
-    // No scenario speaks IPv6 yet; its autoconfiguration would only add noise.
-    pin("net/ipv6/conf/*/disable_ipv6", "1", "0"),
-    pin("net/ipv6/conf/*/accept_ra", "0", "2"),
-    pin("net/ipv6/conf/*/autoconf", "0", "1"),
-    pin("net/ipv6/conf/*/router_solicitations", "0", "3"),
+    pin("net/ipv6/anycast_src_echo_reply", "0", "1"),
+    pin("net/ipv6/auto_flowlabels", "1", "0"),
+    pin("net/ipv6/bindv6only", "0", "1"),
+    pin("net/ipv6/fwmark_reflect", "0", "1"),
+    pin("net/ipv6/ip_nonlocal_bind", "0", "1"),
+    pin("net/ipv6/icmp/echo_ignore_all", "0", "1"),
+    pin("net/ipv6/icmp/echo_ignore_anycast", "0", "1"),
+    pin("net/ipv6/icmp/echo_ignore_multicast", "0", "1"),
+    pin("net/ipv6/icmp/error_anycast_as_unicast", "0", "1"),
+    pin("net/ipv6/icmp/ratelimit", "0", "60000"),
+    // A list of types. None can be empty by this file, and type 0 is of nothing.
+    pin("net/ipv6/icmp/ratemask", "0", "0-255"),
+    // First of its kind: it resets some of those behind it, in every directory.
     pin("net/ipv6/conf/*/forwarding", "0", "1"),
+    // Nobody is asked whether an address is taken. That would last a second, and the scenario knows.
+    pin("net/ipv6/conf/*/accept_dad", "0", "1"),
+    pin("net/ipv6/conf/*/accept_ra", "0", "2"),
+    pin("net/ipv6/conf/*/accept_redirects", "0", "1"),
+    pin("net/ipv6/conf/*/accept_source_route", "0", "1"),
+    pin("net/ipv6/conf/*/accept_untracked_na", "0", "2"),
+    // The link-local address follows from the hardware address, which is derived from names.
+    pin("net/ipv6/conf/*/addr_gen_mode", "0", "1"),
+    pin("net/ipv6/conf/*/autoconf", "0", "1"),
+    pin("net/ipv6/conf/*/dad_transmits", "0", "3"),
+    pin("net/ipv6/conf/*/disable_policy", "0", "1"),
+    pin("net/ipv6/conf/*/drop_unicast_in_l2_multicast", "0", "1"),
+    pin("net/ipv6/conf/*/drop_unsolicited_na", "0", "1"),
+    pin("net/ipv6/conf/*/enhanced_dad", "1", "0"),
+    pin("net/ipv6/conf/*/force_forwarding", "0", "1"),
+    pin("net/ipv6/conf/*/force_mld_version", "0", "1"),
+    pin("net/ipv6/conf/*/force_tllao", "0", "1"),
+    pin("net/ipv6/conf/*/hop_limit", "64", "33"),
+    pin("net/ipv6/conf/*/ignore_routes_with_linkdown", "0", "1"),
+    pin("net/ipv6/conf/*/keep_addr_on_down", "0", "1"),
+    // Which groups a node hears it tells once, when it joins them, and not again at random.
+    pin(
+        "net/ipv6/conf/*/mldv1_unsolicited_report_interval",
+        "3600000",
+        "1",
+    ),
+    pin(
+        "net/ipv6/conf/*/mldv2_unsolicited_report_interval",
+        "3600000",
+        "1",
+    ),
+    pin("net/ipv6/conf/*/ndisc_evict_nocarrier", "1", "0"),
+    pin("net/ipv6/conf/*/ndisc_notify", "0", "1"),
+    pin("net/ipv6/conf/*/ndisc_tclass", "0", "1"),
+    pin("net/ipv6/conf/*/optimistic_dad", "0", "1"),
+    pin("net/ipv6/conf/*/proxy_ndp", "0", "1"),
+    pin("net/ipv6/conf/*/router_solicitations", "0", "3"),
+    pin("net/ipv6/conf/*/rpl_seg_enabled", "0", "1"),
+    pin("net/ipv6/conf/*/seg6_enabled", "0", "1"),
+    pin("net/ipv6/conf/*/suppress_frag_ndisc", "1", "0"),
+    pin("net/ipv6/conf/*/use_oif_addrs_only", "0", "1"),
+    pin("net/ipv6/conf/*/use_optimistic", "0", "1"),
+    pin("net/ipv6/conf/*/use_tempaddr", "0", "2"),
+    // Last: what IPv6 does when it comes on is settled by then.
+    pin(DISABLE_IPV6, "1", "0"),
 ];
 
-/// Milliseconds that a link waits for each ARP answer, in place of the kernel's second.
+/// Milliseconds that a link waits for each answer to ARP or neighbour discovery, in place of the
+/// kernel's second.
 pub(super) const NEIGHBOUR_RETRANS_MS: u64 = 10;
 
-/// ARP requests before a neighbour counts as failed, in place of the kernel's three.
+/// Requests before a neighbour counts as failed, in place of the kernel's three.
 pub(super) const NEIGHBOUR_PROBES: u32 = 1;
+
+/// What the nodes of a world begin with.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Baseline {
+    /// The nodes that have IPv6 on; in all others it is off.
+    pub ipv6: BTreeSet<NodeName>,
+    /// Every node starts with the opposite of each pinned setting, before pinning.
+    pub hostile: bool,
+}
+
+/// What one node begins with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Start {
+    pub(super) ipv6: bool,
+    pub(super) hostile: bool,
+}
+
+impl Baseline {
+    /// Returns what a node begins with.
+    pub(super) fn of(&self, node: &NodeName) -> Start {
+        Start {
+            ipv6: self.ipv6.contains(node),
+            hostile: self.hostile,
+        }
+    }
+}
+
+impl Start {
+    /// Returns the value of a pin in this node, and the opposite of it.
+    fn values(self, pin: &Pin) -> (&'static str, &'static str) {
+        if self.ipv6 && pin.path == DISABLE_IPV6 {
+            (pin.opposite, pin.value)
+        } else {
+            (pin.value, pin.opposite)
+        }
+    }
+}
 
 /// What pinning a node came to.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -107,18 +204,18 @@ pub struct Pinned {
 
 /// Writes every pin in the calling thread's network namespace.
 ///
-/// With `hostile`, the opposite of each is written first, in every directory that pinning has to
+/// In a hostile baseline, the opposite of each is written first, in every directory that pinning has to
 /// reach; it is how the suite proves that nothing of the machine shows through.
 ///
 /// # Errors
 ///
 /// The path with the kernel's refusal. A setting that the kernel does not have is no error.
-pub(super) fn pin_node(hostile: bool) -> Result<Pinned, (String, KernelError)> {
-    if hostile {
+pub(super) fn pin_node(start: Start) -> Result<Pinned, (String, KernelError)> {
+    if start.hostile {
         // What cannot take its opposite cannot be hostile either: the pin itself is what must hold.
         for pin in PINS {
             for path in expand(pin.path) {
-                let _ = sysctl::write(&path, pin.opposite);
+                let _ = sysctl::write(&path, start.values(pin).1);
             }
         }
     }
@@ -126,7 +223,7 @@ pub(super) fn pin_node(hostile: bool) -> Result<Pinned, (String, KernelError)> {
     for pin in PINS {
         let mut found = false;
         for path in expand(pin.path) {
-            match sysctl::write(&path, pin.value) {
+            match sysctl::write(&path, start.values(pin).0) {
                 Ok(()) => (found, pinned.written) = (true, pinned.written + 1),
                 Err(error) if error.errno == nix::errno::Errno::ENOENT => {}
                 Err(error) => return Err((path, error)),

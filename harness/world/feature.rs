@@ -7,7 +7,7 @@ use super::error::WorldError;
 use super::node::Node;
 use crate::kernel::route::{BridgeSettings, NewLink};
 use crate::kernel::sysctl;
-use crate::kernel::{Action, KernelError, Mac, Match, NftHook, NftSocket};
+use crate::kernel::{Action, Family, KernelError, Mac, Match, NftHook, NftSocket};
 
 /// A kind of link by the kernel's word for it.
 struct Kind {
@@ -75,7 +75,13 @@ pub async fn features(node: &Node) -> Result<Vec<Check>, WorldError> {
     ];
     let (masquerade, bridge_netfilter, ipv6) = node.enter(|| {
         let made = NftSocket::open().and_then(|mut socket| {
-            socket.append(NftHook::Postrouting, &Match::default(), Action::Masquerade)
+            let everything = Match::default();
+            socket.append(
+                Family::Ipv4,
+                NftHook::Postrouting,
+                &everything,
+                Action::Masquerade,
+            )
         });
         (
             made,

@@ -21,7 +21,7 @@ mod tuntap;
 use std::collections::BTreeMap;
 use std::time::Instant;
 
-pub use baseline::{PINS, Pin, Pinned};
+pub use baseline::{Baseline, PINS, Pin, Pinned};
 pub use check::{Check, Status};
 pub use child::run_to_end;
 pub use error::{Stage, UNKNOWN_CURE, WorldError, exhaustion_cure};
@@ -33,7 +33,7 @@ pub use launch::{
 pub use machine::settings;
 pub use node::Node;
 pub use settle::SettleError;
-pub(crate) use sys::{Ipv4MtuDiscover, link_address};
+pub(crate) use sys::{Ipv4MtuDiscover, Ipv6MtuDiscover, link_address};
 pub use topology::{Port, Topology};
 pub use tuntap::{TunTap, TunTapError};
 
@@ -42,14 +42,12 @@ use crate::scenario::{HOST, NodeName};
 /// The nodes of a run, inside an isolated process.
 pub struct World {
     nodes: BTreeMap<NodeName, Node>,
-    hostile: bool,
+    baseline: Baseline,
 }
 
 impl World {
     /// Makes a world in the runner's namespaces. The node `host` is the runner's own network
     /// namespace; every other node gets a new one.
-    ///
-    /// With `hostile`, every node starts with the opposite of each pinned setting, before pinning.
     ///
     /// # Errors
     ///
@@ -60,11 +58,11 @@ impl World {
     /// Outside the context of a tokio runtime.
     pub fn new<'a>(
         names: impl IntoIterator<Item = &'a NodeName>,
-        hostile: bool,
+        baseline: Baseline,
     ) -> Result<Self, WorldError> {
         let mut world = Self {
             nodes: BTreeMap::new(),
-            hostile,
+            baseline,
         };
         for name in names {
             world.add_node(name)?;
@@ -81,10 +79,11 @@ impl World {
         if self.node(name).is_some() {
             return Err(WorldError::new(Stage::NetNamespace, nix::errno::Errno::EEXIST).node(name));
         }
+        let start = self.baseline.of(name);
         let node = if name.as_str() == HOST {
-            Node::own(name, self.hostile)?
+            Node::own(name, start)?
         } else {
-            Node::create(name, self.hostile)?
+            Node::create(name, start)?
         };
         self.nodes.insert(name.clone(), node);
         Ok(())
@@ -117,7 +116,7 @@ impl World {
             node.note(name);
             return Ok(());
         }
-        let node = Node::adopt(name, self.hostile)?;
+        let node = Node::adopt(name, self.baseline.of(name))?;
         self.nodes.insert(name.clone(), node);
         Ok(())
     }

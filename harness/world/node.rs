@@ -8,7 +8,7 @@ use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use nix::sched::CloneFlags;
 use tokio::runtime::Handle;
 
-use super::baseline::{Pinned, pin_node};
+use super::baseline::{Pinned, Start, pin_node};
 use super::error::{Stage, WorldError};
 use crate::kernel::KernelError;
 use crate::kernel::route::{Monitor, RouteSocket};
@@ -27,6 +27,7 @@ pub struct Node {
     route: RouteSocket,
     monitor: Monitor,
     pinned: Pinned,
+    ipv6: bool,
     /// Its name stands under `/run/netns`.
     named: bool,
     /// Other names of the same namespace under `/run/netns`, in the order in which they came.
@@ -46,21 +47,21 @@ enum Origin {
 
 impl Node {
     /// Makes a node in a new network namespace, with its name under `/run/netns`.
-    pub(super) fn create(name: &NodeName, hostile: bool) -> Result<Self, WorldError> {
-        Self::build(name, hostile, Origin::Fresh)
+    pub(super) fn create(name: &NodeName, start: Start) -> Result<Self, WorldError> {
+        Self::build(name, start, Origin::Fresh)
     }
 
     /// Makes a node of the calling thread's own network namespace.
-    pub(super) fn own(name: &NodeName, hostile: bool) -> Result<Self, WorldError> {
-        Self::build(name, hostile, Origin::Own)
+    pub(super) fn own(name: &NodeName, start: Start) -> Result<Self, WorldError> {
+        Self::build(name, start, Origin::Own)
     }
 
     /// Makes a node of the network namespace that has the name under `/run/netns`.
-    pub(super) fn adopt(name: &NodeName, hostile: bool) -> Result<Self, WorldError> {
-        Self::build(name, hostile, Origin::Named)
+    pub(super) fn adopt(name: &NodeName, start: Start) -> Result<Self, WorldError> {
+        Self::build(name, start, Origin::Named)
     }
 
-    fn build(name: &NodeName, hostile: bool, origin: Origin) -> Result<Self, WorldError> {
+    fn build(name: &NodeName, start: Start, origin: Origin) -> Result<Self, WorldError> {
         let runtime = Handle::current();
         on_own_thread(move || {
             match origin {
@@ -75,7 +76,7 @@ impl Node {
             if origin == Origin::Fresh {
                 bind(&path_of(name))?;
             }
-            let pinned = pin_node(hostile)
+            let pinned = pin_node(start)
                 .map_err(|(path, error)| WorldError::new(Stage::Baseline, error).detail(path))?;
             let socket = |error| WorldError::new(Stage::Socket, error);
             let _context = runtime.enter();
@@ -87,6 +88,7 @@ impl Node {
                 route,
                 monitor,
                 pinned,
+                ipv6: start.ipv6,
                 named: origin != Origin::Own,
                 others: Vec::new(),
             })
@@ -152,6 +154,11 @@ impl Node {
     /// Returns what pinning its settings came to.
     pub fn pinned(&self) -> &Pinned {
         &self.pinned
+    }
+
+    /// Tells whether the scenario wants IPv6 in the node.
+    pub fn has_ipv6(&self) -> bool {
+        self.ipv6
     }
 
     /// Runs `work` on a short-lived thread inside the node's network namespace.

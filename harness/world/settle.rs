@@ -3,7 +3,8 @@
 //! A link is not ready when the request that sets it up is acknowledged: carrier, queueing
 //! discipline, bridge port and the `linkdown` mark of routes follow from a work queue of the kernel
 //! (net/core/link_watch.c), some milliseconds later, or a second. What has to come is known from
-//! both ends, and that it came is a notification; so nothing here sleeps or guesses.
+//! both ends, and that it came is a notification; so nothing here sleeps or guesses. An IPv6 address
+//! waits in a work queue, too, before packets are taken for it.
 
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::{Duration, Instant};
@@ -14,7 +15,9 @@ use super::World;
 use super::baseline::{NEIGHBOUR_PROBES, NEIGHBOUR_RETRANS_MS};
 use super::deadline;
 use super::topology::Topology;
-use crate::kernel::route::{BridgeSettings, Link, LinkKind, OperState, Particulars, PortState};
+use crate::kernel::route::{
+    BridgeSettings, Link, LinkKind, NeighbourState, OperState, Particulars, PortState,
+};
 use crate::kernel::{KernelError, wait};
 use crate::scenario::NodeName;
 
@@ -120,11 +123,17 @@ impl World {
             }
             self.flush_link_watch().await?;
             let topology = Topology::read(self).await?;
-            let stuck = topology
+            let mut stuck = topology
                 .iter()
                 .find_map(|(node, link)| Some((node, link, missing(&topology, node, link)?)));
-            let Some((node, link, wanted)) = stuck else {
+            if stuck.is_none() {
                 self.set_neighbour_patience(&topology).await?;
+                stuck = self.deaf_link(&topology).await?;
+            }
+            if stuck.is_none() {
+                stuck = self.asking_link(&topology).await?;
+            }
+            let Some((node, link, wanted)) = stuck else {
                 return Ok(topology);
             };
             // The spanning tree protocol's own delays are not the links' fault.
@@ -155,6 +164,54 @@ impl World {
         Ok(())
     }
 
+    /// Finds a link that does not take packets yet for each of its IPv6 addresses: a work queue has
+    /// to deal with them first, also with those that nobody is asked about.
+    async fn deaf_link<'a>(
+        &self,
+        topology: &'a Topology,
+    ) -> Result<Option<(&'a NodeName, &'a Link, &'static str)>, KernelError> {
+        for (name, links) in topology.nodes() {
+            let Some(node) = self.node(name).filter(|node| node.has_ipv6()) else {
+                continue;
+            };
+            let addresses = node.route().addresses().await?;
+            let received = node.route().received_ipv6().await?;
+            let deaf = links.iter().filter(|link| link.up).find(|link| {
+                addresses.iter().any(|of| {
+                    let heard = !of.tentative && received.contains(&of.address);
+                    of.link == link.index && of.address.is_ipv6() && !of.refused && !heard
+                })
+            });
+            if let Some(link) = deaf {
+                return Ok(Some((name, link, "ready at all its IPv6 addresses")));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Finds a link on which a neighbour is still asked for. Nodes speak of multicast groups as soon as
+    /// IPv6 is on, also into tunnels, and what asked before the far side was ready gets no answer: a
+    /// probe's packet that waited for that one would be lost with it.
+    async fn asking_link<'a>(
+        &self,
+        topology: &'a Topology,
+    ) -> Result<Option<(&'a NodeName, &'a Link, &'static str)>, KernelError> {
+        for (name, _) in topology.nodes() {
+            let Some(node) = self.node(name) else {
+                continue;
+            };
+            let neighbours = node.route().neighbours().await?;
+            let asking = neighbours
+                .iter()
+                .filter(|of| of.state == NeighbourState::Incomplete)
+                .find_map(|of| topology.link(name, of.link));
+            if let Some(link) = asking {
+                return Ok(Some((name, link, "done with asking for a neighbour")));
+            }
+        }
+        Ok(None)
+    }
+
     async fn set_neighbour_patience(&self, topology: &Topology) -> Result<(), KernelError> {
         for (name, link) in topology
             .iter()
@@ -163,15 +220,24 @@ impl World {
             let Some(node) = self.node(name) else {
                 continue;
             };
-            let patience = node.route().set_neighbour_patience(
-                link.index,
-                NEIGHBOUR_RETRANS_MS,
-                NEIGHBOUR_PROBES,
-            );
-            match patience.await {
-                // The link is gone again, or has no IPv4 (an MTU under 68 bytes).
-                Err(error) if error.errno == Errno::ENOENT => {}
-                result => result?,
+            let families: &[bool] = if node.has_ipv6() {
+                &[false, true]
+            } else {
+                &[false]
+            };
+            for ipv6 in families {
+                let patience = node.route().set_neighbour_patience(
+                    link.index,
+                    *ipv6,
+                    NEIGHBOUR_RETRANS_MS,
+                    NEIGHBOUR_PROBES,
+                );
+                match patience.await {
+                    // The link is gone again, or has no IPv4 (an MTU under 68 bytes), or no IPv6
+                    // (under 1280).
+                    Err(error) if error.errno == Errno::ENOENT => {}
+                    result => result?,
+                }
             }
         }
         Ok(())

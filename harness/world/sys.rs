@@ -80,6 +80,18 @@ pub(crate) fn link_address(index: i32) -> Option<nix::sys::socket::LinkAddr> {
     unsafe { LinkAddr::from_raw(std::ptr::from_ref(&address).cast(), length) }
 }
 
+/// The same of IPv6: `IPV6_MTU_DISCOVER`, ipv6(7).
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Ipv6MtuDiscover;
+
+impl nix::sys::socket::SetSockOpt for Ipv6MtuDiscover {
+    type Val = libc::c_int;
+
+    fn set<F: std::os::fd::AsFd>(&self, fd: &F, value: &libc::c_int) -> Result<(), Errno> {
+        set_number(fd, (libc::IPPROTO_IPV6, libc::IPV6_MTU_DISCOVER), *value)
+    }
+}
+
 /// The sockets' option that says whether packets may be cut, and whose word on the way's MTU counts:
 /// `IP_MTU_DISCOVER`, ip(7).
 #[derive(Debug, Clone, Copy)]
@@ -89,20 +101,28 @@ impl nix::sys::socket::SetSockOpt for Ipv4MtuDiscover {
     type Val = libc::c_int;
 
     fn set<F: std::os::fd::AsFd>(&self, fd: &F, value: &libc::c_int) -> Result<(), Errno> {
-        let length = size_of_val(value) as libc::socklen_t;
-        // SAFETY: the pointer is to an integer of that length that lives through the call, which
-        // copies it.
-        let result = unsafe {
-            libc::setsockopt(
-                fd.as_fd().as_raw_fd(),
-                libc::IPPROTO_IP,
-                libc::IP_MTU_DISCOVER,
-                std::ptr::from_ref(value).cast(),
-                length,
-            )
-        };
-        Errno::result(result).map(drop)
+        set_number(fd, (libc::IPPROTO_IP, libc::IP_MTU_DISCOVER), *value)
     }
+}
+
+fn set_number<F: std::os::fd::AsFd>(
+    fd: &F,
+    (level, option): (libc::c_int, libc::c_int),
+    value: libc::c_int,
+) -> Result<(), Errno> {
+    let length = size_of_val(&value) as libc::socklen_t;
+    // SAFETY: the pointer is to an integer of that length that lives through the call, which
+    // copies it.
+    let result = unsafe {
+        libc::setsockopt(
+            fd.as_fd().as_raw_fd(),
+            level,
+            option,
+            std::ptr::from_ref(&value).cast(),
+            length,
+        )
+    };
+    Errno::result(result).map(drop)
 }
 
 /// Makes a tun or tap device whose other end is the descriptor, one of `/dev/net/tun`. Packets have

@@ -100,6 +100,13 @@ impl Topology {
         Ok(None)
     }
 
+    /// Goes through the nodes with their links.
+    pub fn nodes(&self) -> impl Iterator<Item = (&NodeName, &[Link])> {
+        self.links
+            .iter()
+            .map(|(name, links)| (name, links.as_slice()))
+    }
+
     /// Goes through all links, node by node, in the order of their indexes.
     pub fn iter(&self) -> impl Iterator<Item = (&NodeName, &Link)> {
         self.links

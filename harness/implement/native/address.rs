@@ -9,7 +9,7 @@ use crate::implement::OperationError;
 use crate::kernel::KernelError;
 use crate::kernel::route::{NewNextHop, NewPolicyRule, NewRoute, PolicyAction, RouteKind};
 use crate::scenario::{
-    Address, Broadcast, Destination, InterfaceAddress, PolicyRule, Refusal, Route,
+    Address, Broadcast, Destination, Family, InterfaceAddress, PolicyRule, Refusal, Route,
 };
 use crate::world::World;
 
@@ -24,7 +24,8 @@ impl Carry for Address {
                 .and_then(|it| broadcast_of(it.value, added.value));
             route
                 .add_address(link, added.address(), added.prefix_len(), broadcast)
-                .await?;
+                .await
+                .map_err(|error| lacking("ipv6", error))?;
         }
         if let Some(deleted) = &self.delete {
             route
@@ -112,8 +113,10 @@ impl Carry for PolicyRule {
             (None, None) => None,
         };
         let lacking = |error| lacking("rule", error);
+        let ipv6 = self.family() == Family::Ipv6;
         if let (Some(added), Some(action)) = (&self.add, action) {
             let rule = NewPolicyRule {
+                ipv6,
                 priority: added.value,
                 from: self.from.as_ref().map(|from| from.value.0),
                 to: self.to.as_ref().map(|to| to.value.0),
@@ -123,7 +126,10 @@ impl Carry for PolicyRule {
             route.add_rule(rule).await.map_err(lacking)?;
         }
         if let Some(deleted) = &self.delete {
-            route.delete_rule(deleted.value).await.map_err(lacking)?;
+            route
+                .delete_rule(deleted.value, ipv6)
+                .await
+                .map_err(lacking)?;
         }
         Ok(())
     }

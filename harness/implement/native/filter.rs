@@ -6,8 +6,8 @@ use super::{Carry, Native, node};
 use crate::implement::OperationError;
 use crate::kernel::{Action, CtState, KernelError, Match, NftHook, NftSocket, Policy};
 use crate::scenario::{
-    Chain, Conditions, ConnectionState, Dnat, Filter, Located, Masquerade, NodeName, Notrack,
-    Policy as SetPolicy, PolicyTarget, Protocol, Rule, Snat, Target,
+    Chain, Conditions, ConnectionState, Dnat, Family, Filter, Located, Masquerade, NodeName,
+    Notrack, Policy as SetPolicy, PolicyTarget, Protocol, Rule, Snat, Target,
 };
 use crate::world::World;
 
@@ -49,7 +49,11 @@ impl Carry for SetPolicy {
             PolicyTarget::Drop => Policy::Drop,
         };
         open(world, &self.node)?
-            .set_policy(hook(self.chain.value.into()), policy)
+            .set_policy(
+                kernel_family(self.family()),
+                hook(self.chain.value.into()),
+                policy,
+            )
             .map_err(|reason| lacking("nftables filter chains", reason))
     }
 }
@@ -72,7 +76,12 @@ fn append(
 ) -> Result<(), OperationError> {
     let conditions = rule.conditions();
     open(world, rule.node())?
-        .append(hook(conditions.chain), &matching(&conditions), action)
+        .append(
+            kernel_family(rule.family()),
+            hook(conditions.chain),
+            &matching(&conditions),
+            action,
+        )
         .map_err(|reason| lacking(feature, reason))
 }
 
@@ -83,6 +92,13 @@ fn lacking(feature: &'static str, reason: KernelError) -> OperationError {
         OperationError::Unsupported { feature, reason }
     } else {
         super::lacking(feature, reason)
+    }
+}
+
+fn kernel_family(family: Family) -> crate::kernel::Family {
+    match family {
+        Family::Ipv4 => crate::kernel::Family::Ipv4,
+        Family::Ipv6 => crate::kernel::Family::Ipv6,
     }
 }
 
@@ -106,6 +122,7 @@ fn matching<'a>(conditions: &Conditions<'a>) -> Match<'a> {
         not_out: conditions.not_out.map(|name| name.as_str()),
         protocol: conditions.protocol.map(|protocol| match protocol.value {
             Protocol::Icmp => libc::IPPROTO_ICMP as u8,
+            Protocol::Icmpv6 => libc::IPPROTO_ICMPV6 as u8,
             Protocol::Tcp => libc::IPPROTO_TCP as u8,
             Protocol::Udp => libc::IPPROTO_UDP as u8,
         }),

@@ -188,7 +188,7 @@ fn broken(sentence: String) -> KernelError {
 mod tests {
     use netlink_packet_netfilter::nftables::InetHookNumber;
 
-    use super::super::TABLE;
+    use super::super::{Family, table};
     use super::*;
     use crate::kernel::nft::rule::{ChainKind, Statement};
 
@@ -196,9 +196,10 @@ mod tests {
 
     fn batch() -> Batch {
         let mut batch = Batch::default();
-        batch.add_table(TABLE);
+        let table = table(Family::Ipv4);
+        batch.add_table(table);
         let chain = Chain {
-            table: TABLE,
+            table,
             name: "nat_postrouting".to_owned(),
             kind: ChainKind::Nat,
             hook: InetHookNumber::PostRouting,

@@ -4,9 +4,9 @@
 //! the packet, while names and the numbers of `meta` are as the kernel keeps them
 //! (linux/netfilter/nf_tables.h; net/netfilter/nft_meta.c).
 
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 
-use ipnet::Ipv4Net;
+use ipnet::IpNet;
 use netlink_packet_netfilter::nftables::{
     Bitwise, ChainAttribute, ChainMessage, Cmp, DataAttribute, Expressions, Hook, Immediate, Meta,
     MetaKey, NfTablesMessage, Operator, Payload, Register, RuleAttribute, RuleMessage,
@@ -14,6 +14,7 @@ use netlink_packet_netfilter::nftables::{
 };
 use rtnetlink::packet_core::DefaultNla;
 
+use super::Family;
 use super::rule::{Chain, ChainKind, InterfaceName, Policy, Rule, Statement, Table};
 
 /// The register that every condition loads and compares; 16 bytes wide.
@@ -69,12 +70,9 @@ pub(super) fn rule(rule: &Rule) -> NfTablesMessage {
 }
 
 fn expressions(statement: &Statement) -> Vec<Expressions> {
-    const SOURCE_ADDRESS_OFFSET: u32 = 12;
-    const DESTINATION_ADDRESS_OFFSET: u32 = 16;
-
     match statement {
-        Statement::SourceNet(net) => address_net(SOURCE_ADDRESS_OFFSET, *net),
-        Statement::DestinationNet(net) => address_net(DESTINATION_ADDRESS_OFFSET, *net),
+        Statement::SourceNet(net) => address_net(false, *net),
+        Statement::DestinationNet(net) => address_net(true, *net),
         Statement::InInterface(name) => interface(MetaKey::Iifname, Operator::Equal, name),
         Statement::InInterfaceNot(name) => interface(MetaKey::Iifname, Operator::NotEqual, name),
         Statement::OutInterface(name) => interface(MetaKey::Oifname, Operator::Equal, name),
@@ -89,7 +87,7 @@ fn expressions(statement: &Statement) -> Vec<Expressions> {
         Statement::Snat(address) => nat(NFT_NAT_SNAT, *address, None),
         Statement::Dnat(address, port) => nat(NFT_NAT_DNAT, *address, *port),
         Statement::Decide(policy) => vec![decide(*policy)],
-        Statement::Reject => vec![reject()],
+        Statement::Reject(family) => vec![reject(*family)],
         Statement::Notrack => vec![other("notrack", Vec::new())],
     }
 }
@@ -136,16 +134,29 @@ fn immediate(register: Register, data: DataAttribute) -> Expressions {
     ])
 }
 
-fn address_net(offset: u32, net: Ipv4Net) -> Vec<Expressions> {
+/// Compares the source, or the destination, with a prefix.
+fn address_net(destination: bool, net: IpNet) -> Vec<Expressions> {
     const NFT_PAYLOAD_NETWORK_HEADER: u32 = 1;
-    const ADDRESS_LENGTH: u32 = 4;
+    // Where the source stands in the header; the destination is behind it.
+    let (offset, length) = match net {
+        IpNet::V4(_) => (12, 4),
+        IpNet::V6(_) => (8, 16),
+    };
+    let offset = if destination { offset + length } else { offset };
 
     vec![
-        payload(NFT_PAYLOAD_NETWORK_HEADER, offset, ADDRESS_LENGTH),
-        masked(&net.netmask().octets()),
+        payload(NFT_PAYLOAD_NETWORK_HEADER, offset, length),
+        masked(&octets(net.netmask())),
         // The kernel masks the packet's address only, so host bits here would never match.
-        compare(Operator::Equal, &net.network().octets()),
+        compare(Operator::Equal, &octets(net.network())),
     ]
+}
+
+fn octets(address: IpAddr) -> Vec<u8> {
+    match address {
+        IpAddr::V4(address) => address.octets().to_vec(),
+        IpAddr::V6(address) => address.octets().to_vec(),
+    }
 }
 
 fn interface(key: MetaKey, operator: Operator, name: &InterfaceName) -> Vec<Expressions> {
@@ -189,19 +200,20 @@ fn connection_state(bits: u32) -> Vec<Expressions> {
 const NFT_NAT_SNAT: u32 = 0;
 const NFT_NAT_DNAT: u32 = 1;
 
-fn nat(kind: u32, address: Ipv4Addr, port: Option<u16>) -> Vec<Expressions> {
+fn nat(kind: u32, address: IpAddr, port: Option<u16>) -> Vec<Expressions> {
     const NFTA_NAT_TYPE: u16 = 1;
     const NFTA_NAT_FAMILY: u16 = 2;
     const NFTA_NAT_REG_ADDR_MIN: u16 = 3;
     const NFTA_NAT_REG_PROTO_MIN: u16 = 5;
 
-    let mut expressions = vec![immediate(
-        SCRATCH,
-        DataAttribute::Value(address.octets().to_vec()),
-    )];
+    let family = match address {
+        IpAddr::V4(_) => libc::NFPROTO_IPV4,
+        IpAddr::V6(_) => libc::NFPROTO_IPV6,
+    };
+    let mut expressions = vec![immediate(SCRATCH, DataAttribute::Value(octets(address)))];
     let mut attributes = vec![
         number(NFTA_NAT_TYPE, kind),
-        number(NFTA_NAT_FAMILY, libc::NFPROTO_IPV4.cast_unsigned()),
+        number(NFTA_NAT_FAMILY, family.cast_unsigned()),
         number(NFTA_NAT_REG_ADDR_MIN, SCRATCH.into()),
     ];
     if let Some(port) = port {
@@ -219,17 +231,21 @@ fn decide(policy: Policy) -> Expressions {
 }
 
 /// ICMP port unreachable, whatever the protocol, as iptables does it.
-fn reject() -> Expressions {
+fn reject(family: Family) -> Expressions {
     const NFTA_REJECT_TYPE: u16 = 1;
     const NFTA_REJECT_ICMP_CODE: u16 = 2;
     const NFT_REJECT_ICMP_UNREACH: u32 = 0;
-    const ICMP_PORT_UNREACH: u8 = 3;
+    // linux/icmp.h and linux/icmpv6.h; the kernel takes the number as one of the table's own IP.
+    let port_unreachable = match family {
+        Family::Ipv4 => 3,
+        Family::Ipv6 => 4,
+    };
 
     other(
         "reject",
         vec![
             number(NFTA_REJECT_TYPE, NFT_REJECT_ICMP_UNREACH),
-            DefaultNla::new(NFTA_REJECT_ICMP_CODE, vec![ICMP_PORT_UNREACH]),
+            DefaultNla::new(NFTA_REJECT_ICMP_CODE, vec![port_unreachable]),
         ],
     )
 }
@@ -328,6 +344,18 @@ mod tests {
     }
 
     #[test]
+    fn an_ipv6_address_is_longer_and_elsewhere() {
+        let [load, _, compared] =
+            &expressions(&Statement::DestinationNet("fd00::/8".parse().unwrap()))[..]
+        else {
+            panic!("a load, a mask and a comparison");
+        };
+        assert_eq!(*load, payload(1, 24, 16));
+        let fd = [&[0xfd][..], &[0; 15]].concat();
+        assert_eq!(*compared, compare(Operator::Equal, &fd));
+    }
+
+    #[test]
     fn masquerade_is_a_name_and_an_empty_nest() {
         assert_eq!(
             expressions(&Statement::Masquerade),
@@ -398,7 +426,8 @@ mod tests {
     #[test]
     fn a_rule_leaves_the_policy_of_its_chain_alone() {
         let of = |policy| {
-            let chain = super::super::chain(super::super::FILTER, super::super::NftHook::Forward);
+            let (ipv4, filter) = (Family::Ipv4, super::super::FILTER);
+            let chain = super::super::chain(ipv4, filter, super::super::NftHook::Forward);
             match super::chain(&chain, policy) {
                 NfTablesMessage::NewChain(message) => message.attributes,
                 _ => Vec::new(),

@@ -22,14 +22,29 @@ use self::rule::{Chain, ChainKind, InterfaceName, Rule, Statement, Table};
 pub use self::trace::{BaseChain, Dropped, HookPoint, TableFamily, Trace};
 use super::KernelError;
 
-const TABLE: Table = Table {
-    family: NetfilterProtoFamily::IPv4,
-    name: "netproof",
-};
+/// The IP that a table is of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Family {
+    /// IPv4.
+    Ipv4,
+    /// IPv6.
+    Ipv6,
+}
+
+/// Returns the table of one IP, `ip netproof` or `ip6 netproof`.
+fn table(family: Family) -> Table {
+    Table {
+        family: match family {
+            Family::Ipv4 => NetfilterProtoFamily::IPv4,
+            Family::Ipv6 => NetfilterProtoFamily::IPv6,
+        },
+        name: "netproof",
+    }
+}
 
 /// The tables of iptables: chains of one kind, that run together at one time.
 ///
-/// netproof has all its chains in one table of nftables, and their names begin with these.
+/// netproof has all its chains of one IP in one table of nftables, and their names begin with these.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Class {
     name: &'static str,
@@ -143,25 +158,32 @@ impl Action {
         }
     }
 
-    fn statement(self) -> Result<Statement, KernelError> {
+    fn statement(self, family: Family) -> Result<Statement, KernelError> {
         Ok(match self {
             Self::Masquerade => Statement::Masquerade,
-            Self::Snat(IpAddr::V4(address)) => Statement::Snat(address),
-            Self::Dnat(IpAddr::V4(address), port) => Statement::Dnat(address, port),
-            Self::Snat(IpAddr::V6(_)) | Self::Dnat(IpAddr::V6(_), _) => {
-                return Err(Errno::EAFNOSUPPORT.into());
-            }
+            Self::Snat(address) => Statement::Snat(family.holds(address)?),
+            Self::Dnat(address, port) => Statement::Dnat(family.holds(address)?, port),
             Self::Accept => Statement::Decide(Policy::Accept),
             Self::Drop => Statement::Decide(Policy::Drop),
-            Self::Reject => Statement::Reject,
+            Self::Reject => Statement::Reject(family),
             Self::Notrack => Statement::Notrack,
         })
     }
 }
 
+impl Family {
+    /// Returns an address that is of this IP.
+    fn holds(self, address: IpAddr) -> Result<IpAddr, KernelError> {
+        match (self, address) {
+            (Self::Ipv4, IpAddr::V4(_)) | (Self::Ipv6, IpAddr::V6(_)) => Ok(address),
+            _ => Err(Errno::EAFNOSUPPORT.into()),
+        }
+    }
+}
+
 /// Returns the chain of a class at a hook, with the priority that iptables has there
-/// (linux/netfilter_ipv4.h, `NF_IP_PRI_*`).
-fn chain(class: Class, hook: NftHook) -> Chain {
+/// (linux/netfilter_ipv4.h, `NF_IP_PRI_*`; linux/netfilter_ipv6.h has the same).
+fn chain(family: Family, class: Class, hook: NftHook) -> Chain {
     let (at, number) = match hook {
         NftHook::Prerouting => ("prerouting", InetHookNumber::PreRouting),
         NftHook::Input => ("input", InetHookNumber::LocalIn),
@@ -176,7 +198,7 @@ fn chain(class: Class, hook: NftHook) -> Chain {
         _ => 0,
     };
     Chain {
-        table: TABLE,
+        table: table(family),
         name: format!("{}_{at}", class.name),
         kind: class.kind,
         hook: number,
@@ -217,26 +239,28 @@ impl NftSocket {
         })
     }
 
-    /// Appends a rule to the chain of its action at a hook, in the table `ip netproof`.
+    /// Appends a rule to the chain of its action at a hook, in the table `ip netproof` or
+    /// `ip6 netproof`.
     ///
     /// Makes the table and the chain where they are missing. Calling twice adds the rule twice, as
     /// `iptables -A` does.
     ///
     /// # Errors
     ///
-    /// `EAFNOSUPPORT` for an IPv6 address; `EINVAL` for a name that cannot be an interface's;
+    /// `EAFNOSUPPORT` for an address of the other IP; `EINVAL` for a name that cannot be an interface's;
     /// `ENOENT` where the kernel lacks an expression or a kind of chain, since the same transaction
     /// makes everything else that the rule names; otherwise what the kernel refused.
     pub fn append(
         &mut self,
+        family: Family,
         hook: NftHook,
         conditions: &Match<'_>,
         action: Action,
     ) -> Result<(), KernelError> {
-        let mut statements = conditions.statements()?;
-        statements.push(action.statement()?);
+        let mut statements = conditions.statements(family)?;
+        statements.push(action.statement(family)?);
         let rule = Rule {
-            chain: chain(action.class(), hook),
+            chain: chain(family, action.class(), hook),
             statements,
         };
         let mut batch = Batch::default();
@@ -251,8 +275,13 @@ impl NftSocket {
     /// # Errors
     ///
     /// `ENOENT` where the kernel lacks filter chains; otherwise what the kernel refused.
-    pub fn set_policy(&mut self, hook: NftHook, policy: Policy) -> Result<(), KernelError> {
-        let chain = chain(FILTER, hook);
+    pub fn set_policy(
+        &mut self,
+        family: Family,
+        hook: NftHook,
+        policy: Policy,
+    ) -> Result<(), KernelError> {
+        let chain = chain(family, FILTER, hook);
         let mut batch = Batch::default();
         batch.add_table(chain.table);
         batch.add_chain(&chain, Some(policy));
@@ -287,11 +316,8 @@ impl NftSocket {
 
 impl Match<'_> {
     /// Returns the conditions as statements, the protocol before its port.
-    fn statements(&self) -> Result<Vec<Statement>, KernelError> {
-        let net = |net: IpNet| match net {
-            IpNet::V4(net) => Ok(net),
-            IpNet::V6(_) => Err(KernelError::from(Errno::EAFNOSUPPORT)),
-        };
+    fn statements(&self, family: Family) -> Result<Vec<Statement>, KernelError> {
+        let net = |net: IpNet| family.holds(net.addr()).map(|_| net);
         let mut statements = Vec::new();
         if let Some(source) = self.source {
             statements.push(Statement::SourceNet(net(source)?));
@@ -326,9 +352,6 @@ mod tests {
     #[test]
     fn every_condition_is_one_statement_and_the_protocol_precedes_the_port() {
         let net: IpNet = "10.10.0.0/16".parse().unwrap();
-        let IpNet::V4(v4) = net else {
-            panic!("an IPv4 prefix");
-        };
         let name = |name| InterfaceName::new(name).unwrap();
         let conditions = Match {
             source: Some(net),
@@ -342,10 +365,10 @@ mod tests {
             states: vec![CtState::Established, CtState::Related],
         };
         assert_eq!(
-            conditions.statements(),
+            conditions.statements(Family::Ipv4),
             Ok(vec![
-                Statement::SourceNet(v4),
-                Statement::DestinationNet(v4),
+                Statement::SourceNet(net),
+                Statement::DestinationNet(net),
                 Statement::InInterface(name("a")),
                 Statement::InInterfaceNot(name("b")),
                 Statement::OutInterface(name("c")),
@@ -355,27 +378,29 @@ mod tests {
                 Statement::ConnectionState(6),
             ])
         );
-        assert_eq!(Match::default().statements(), Ok(Vec::new()));
+        assert_eq!(Match::default().statements(Family::Ipv4), Ok(Vec::new()));
     }
 
     #[test]
-    fn an_ipv6_address_is_unsupported() {
+    fn an_address_of_the_other_ip_is_refused() {
         let conditions = Match {
             source: Some("fd00::/64".parse().unwrap()),
             ..Match::default()
         };
-        let error = conditions.statements().unwrap_err();
+        let error = conditions.statements(Family::Ipv4).unwrap_err();
         assert_eq!(error.errno, Errno::EAFNOSUPPORT);
-        assert!(error.is_unsupported());
+        assert!(conditions.statements(Family::Ipv6).is_ok());
         let to = "fd00::1".parse().unwrap();
         for action in [Action::Snat(to), Action::Dnat(to, None)] {
-            assert_eq!(action.statement(), Err(Errno::EAFNOSUPPORT.into()));
+            let refused = Err(Errno::EAFNOSUPPORT.into());
+            assert_eq!(action.statement(Family::Ipv4), refused);
+            assert!(action.statement(Family::Ipv6).is_ok());
         }
     }
 
     #[test]
     fn chains_run_when_those_of_iptables_do() {
-        let priority = |action: Action, hook| chain(action.class(), hook).priority;
+        let priority = |action: Action, hook| chain(Family::Ipv6, action.class(), hook).priority;
         assert_eq!(priority(Action::Notrack, NftHook::Output), -300);
         assert_eq!(priority(Action::Masquerade, NftHook::Postrouting), 100);
         let dnat = Action::Dnat("10.0.0.2".parse().unwrap(), None);

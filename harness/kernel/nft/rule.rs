@@ -1,11 +1,12 @@
 //! Tables, chains and rules, as far as netproof makes them.
 
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 
-use ipnet::Ipv4Net;
+use ipnet::IpNet;
 use netlink_packet_netfilter::{NetfilterProtoFamily, nftables::InetHookNumber};
 use nix::errno::Errno;
 
+use super::Family;
 use crate::kernel::KernelError;
 
 /// A table: chains of one address family under one name.
@@ -57,10 +58,10 @@ pub(super) struct Rule {
 /// A condition on a packet, or an action on it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Statement {
-    /// `ip saddr NET`; the host bits of the address do not matter.
-    SourceNet(Ipv4Net),
-    /// `ip daddr NET`, likewise.
-    DestinationNet(Ipv4Net),
+    /// `ip saddr NET` or `ip6 saddr NET`; the host bits of the address do not matter.
+    SourceNet(IpNet),
+    /// `ip daddr NET` or `ip6 daddr NET`, likewise.
+    DestinationNet(IpNet),
     /// `iifname "NAME"`
     InInterface(InterfaceName),
     /// `iifname != "NAME"`
@@ -78,13 +79,13 @@ pub(super) enum Statement {
     /// `masquerade`
     Masquerade,
     /// `snat to ADDRESS`
-    Snat(Ipv4Addr),
+    Snat(IpAddr),
     /// `dnat to ADDRESS:PORT`
-    Dnat(Ipv4Addr, Option<u16>),
+    Dnat(IpAddr, Option<u16>),
     /// `accept` or `drop`
     Decide(Policy),
-    /// `reject with icmp port-unreachable`
-    Reject,
+    /// `reject with icmp port-unreachable`, or with that of ICMPv6
+    Reject(Family),
     /// `notrack`
     Notrack,
 }

@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use rtnetlink::packet_core::{NLM_F_CREATE, NLM_F_EXCL};
 use rtnetlink::packet_route::address::{
-    AddressAttribute, AddressHeaderFlags, AddressMessage, AddressScope,
+    AddressAttribute, AddressFlags, AddressHeaderFlags, AddressMessage, AddressScope,
 };
 use rtnetlink::packet_route::{AddressFamily, RouteNetlinkMessage};
 
@@ -26,6 +26,10 @@ pub struct Address {
     pub scope: RouteScope,
     /// Another address of the interface has the same prefix and came first.
     pub secondary: bool,
+    /// The kernel still has to find out whether it may be used (RFC 4862 section 5.4), IPv6 only.
+    pub tentative: bool,
+    /// Another node has it, so it is never used, IPv6 only.
+    pub refused: bool,
 }
 
 fn message(link: u32, address: IpAddr, prefix_len: u8) -> AddressMessage {
@@ -67,11 +71,13 @@ impl RouteSocket {
         Ok(addresses)
     }
 
-    /// Adds an address; a broadcast address only where one is given, as ip-address(8) does.
+    /// Adds an address; a broadcast address only where one is given, as ip-address(8) does. Nobody is
+    /// asked whether an IPv6 address is taken (`nodad`).
     ///
     /// # Errors
     ///
-    /// `EEXIST` if the interface has it, `ENODEV` if there is no such interface.
+    /// `EEXIST` if the interface has it, `ENODEV` if there is no such interface, `EACCES` for an IPv6
+    /// address where IPv6 is off, `EOPNOTSUPP` where the kernel has none.
     pub async fn add_address(
         &self,
         link: &str,
@@ -84,6 +90,11 @@ impl RouteSocket {
             message
                 .attributes
                 .push(AddressAttribute::Broadcast(broadcast));
+        }
+        if address.is_ipv6() {
+            message
+                .attributes
+                .push(AddressAttribute::Flags(AddressFlags::Nodad));
         }
         self.change(
             RouteNetlinkMessage::NewAddress(message),
@@ -119,6 +130,7 @@ fn from_message(message: &AddressMessage) -> Option<Address> {
             _ => {}
         }
     }
+    let flags = message.header.flags;
     Some(Address {
         link: message.header.index,
         // On a point-to-point interface ADDRESS is the peer's, LOCAL one's own; IPv6 has no LOCAL.
@@ -126,6 +138,8 @@ fn from_message(message: &AddressMessage) -> Option<Address> {
         prefix_len: message.header.prefix_len,
         broadcast,
         scope: RouteScope::from_number(u8::from(message.header.scope)),
-        secondary: message.header.flags.contains(AddressHeaderFlags::Secondary),
+        secondary: flags.contains(AddressHeaderFlags::Secondary),
+        tentative: flags.contains(AddressHeaderFlags::Tentative),
+        refused: flags.contains(AddressHeaderFlags::Dadfailed),
     })
 }

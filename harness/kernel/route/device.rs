@@ -1,7 +1,7 @@
 //! Kinds of links and what is particular to each: bridges, their ports, and what stands on other
 //! links.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::IpAddr;
 
 use rtnetlink::packet_core::{NLM_F_CREATE, NLM_F_EXCL};
 use rtnetlink::packet_route::RouteNetlinkMessage;
@@ -249,7 +249,9 @@ impl Particulars {
                     match attribute {
                         InfoVxlan::Id(id) => settings.id = *id,
                         InfoVxlan::Group(address) => settings.remote = Some((*address).into()),
+                        InfoVxlan::Group6(address) => settings.remote = Some((*address).into()),
                         InfoVxlan::Local(address) => settings.local = Some((*address).into()),
+                        InfoVxlan::Local6(address) => settings.local = Some((*address).into()),
                         InfoVxlan::Port(port) => settings.port = Some(*port),
                         _ => {}
                     }
@@ -258,13 +260,6 @@ impl Particulars {
             }
             _ => Self::None,
         }
-    }
-}
-
-fn v4(address: Option<IpAddr>) -> Option<Ipv4Addr> {
-    match address? {
-        IpAddr::V4(address) => Some(address),
-        IpAddr::V6(_) => None,
     }
 }
 
@@ -307,8 +302,14 @@ impl RouteSocket {
             }
             NewLink::Vxlan { settings, lower } => {
                 let mut attributes = vec![InfoVxlan::Id(settings.id)];
-                attributes.extend(v4(settings.remote).map(InfoVxlan::Group));
-                attributes.extend(v4(settings.local).map(InfoVxlan::Local));
+                attributes.extend(settings.remote.map(|address| match address {
+                    IpAddr::V4(address) => InfoVxlan::Group(address),
+                    IpAddr::V6(address) => InfoVxlan::Group6(address),
+                }));
+                attributes.extend(settings.local.map(|address| match address {
+                    IpAddr::V4(address) => InfoVxlan::Local(address),
+                    IpAddr::V6(address) => InfoVxlan::Local6(address),
+                }));
                 attributes.extend(settings.port.map(InfoVxlan::Port));
                 if let Some(lower) = lower {
                     attributes.push(InfoVxlan::Link(self.link(lower).await?.index));

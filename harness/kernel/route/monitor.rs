@@ -10,8 +10,9 @@ use rtnetlink::packet_route::RouteNetlinkMessage;
 use super::{Link, Neighbour};
 use crate::kernel::KernelError;
 
-/// `RTNLGRP_LINK` and `RTNLGRP_NEIGH`, linux/rtnetlink.h.
-const GROUPS: [u32; 2] = [1, 3];
+/// `RTNLGRP_LINK`, `RTNLGRP_NEIGH`, `RTNLGRP_IPV6_IFADDR` and `RTNLGRP_IPV6_ROUTE`,
+/// linux/rtnetlink.h. The last two only wake those who wait until an address can be used.
+const GROUPS: [u32; 4] = [1, 3, 9, 11];
 
 /// One notification.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,7 +27,8 @@ pub enum Change {
     Overrun,
 }
 
-/// A socket that hears of every change to the links and neighbours of one namespace.
+/// A socket that hears of every change to the links and neighbours of one namespace, and wakes also
+/// when an IPv6 address or route changes.
 pub struct Monitor {
     socket: Socket,
 }

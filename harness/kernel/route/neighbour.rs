@@ -1,4 +1,4 @@
-//! The neighbour table (ARP), and how patient it is.
+//! The neighbour tables (ARP, and neighbour discovery of IPv6), and how patient they are.
 
 use std::net::IpAddr;
 
@@ -14,6 +14,9 @@ use rtnetlink::packet_route::{AddressFamily, RouteNetlinkMessage};
 
 use super::{RouteSocket, lost};
 use crate::kernel::{KernelError, Mac};
+
+/// Longer than any world lives.
+const NEVER_MS: u64 = 3_600_000;
 
 /// An entry of the neighbour table.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,12 +48,12 @@ pub enum NeighbourState {
     Proxy,
 }
 
-/// The neighbour table of the machine.
+/// The neighbour tables of the machine, that of IPv4 and that of IPv6 taken together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NeighbourTable {
     /// How often there was no room for one more neighbour (`table_fulls`).
     pub overflows: u64,
-    /// From how many on the kernel throws neighbours away (`gc_thresh2`, arp(7)).
+    /// From how many on the kernel throws neighbours away (`gc_thresh2`, arp(7)); the lower of both.
     pub soft_limit: u32,
 }
 
@@ -100,7 +103,7 @@ impl Neighbour {
 }
 
 impl RouteSocket {
-    /// Reads the IPv4 neighbour table, ordered by interface and address.
+    /// Reads the neighbour tables of IPv4 and IPv6, ordered by interface and address.
     ///
     /// # Errors
     ///
@@ -121,7 +124,7 @@ impl RouteSocket {
 
     async fn neighbours_with(&self, flags: NeighbourFlags) -> Result<Vec<Neighbour>, KernelError> {
         let mut question = NeighbourMessage::default();
-        question.header.family = AddressFamily::Inet;
+        question.header.family = AddressFamily::Unspec;
         question.header.flags = flags;
         let answers = self
             .dump(RouteNetlinkMessage::GetNeighbour(question))
@@ -197,15 +200,15 @@ impl RouteSocket {
         Ok(message)
     }
 
-    /// Reads what the kernel says of the neighbour table as a whole. The table is the machine's: all
-    /// its namespaces share it.
+    /// Reads what the kernel says of its neighbour tables as a whole, that of IPv4 and that of IPv6.
+    /// They are the machine's: all its namespaces share them.
     ///
     /// # Errors
     ///
     /// The kernel's refusal, or `EIO` where it does not say.
     pub async fn neighbour_table(&self) -> Result<NeighbourTable, KernelError> {
         let mut question = NeighbourTableMessage::default();
-        question.header.family = AddressFamily::Inet;
+        question.header.family = AddressFamily::Unspec;
         let answers = self
             .dump(RouteNetlinkMessage::GetNeighbourTable(question))
             .await?;
@@ -216,8 +219,12 @@ impl RouteSocket {
             };
             for attribute in message.attributes {
                 match attribute {
-                    NeighbourTableAttribute::Stats(stats) => overflows = Some(stats.table_fulls),
-                    NeighbourTableAttribute::Threshold2(limit) => soft_limit = Some(limit),
+                    NeighbourTableAttribute::Stats(stats) => {
+                        overflows = Some(overflows.unwrap_or(0) + stats.table_fulls);
+                    }
+                    NeighbourTableAttribute::Threshold2(limit) => {
+                        soft_limit = Some(soft_limit.map_or(limit, |least| limit.min(least)));
+                    }
                     _ => {}
                 }
             }
@@ -233,10 +240,11 @@ impl RouteSocket {
         }
     }
 
-    /// Sets how long the kernel waits on one interface for an ARP answer: `retrans_ms`
-    /// milliseconds for each of `probes` requests, arp(7); and has it answer at once what it answers
-    /// in place of others. With a delay such requests wait in a queue that nothing shows
-    /// (`pneigh_enqueue`, net/core/neighbour.c).
+    /// Sets how long the kernel waits on one interface for an answer to ARP, or with `ipv6` to
+    /// neighbour discovery: `retrans_ms` milliseconds for each of `probes` requests, arp(7). It answers
+    /// at once what it answers in place of others, and for anycast addresses: with a delay such requests
+    /// wait in a queue that nothing shows (`pneigh_enqueue`, net/core/neighbour.c). And it does not ask
+    /// again for a neighbour that it knows (`delay_first_probe_time`).
     ///
     /// The same settings under `/proc/sys/net/ipv4/neigh` are hidden inside a user namespace, and
     /// those of the table itself cannot be set there at all (`ENOENT`).
@@ -247,19 +255,26 @@ impl RouteSocket {
     pub async fn set_neighbour_patience(
         &self,
         link: u32,
+        ipv6: bool,
         retrans_ms: u64,
         probes: u32,
     ) -> Result<(), KernelError> {
         let mut message = NeighbourTableMessage::default();
-        message.header.family = AddressFamily::Inet;
+        let (family, table) = if ipv6 {
+            (AddressFamily::Inet6, "ndisc_cache")
+        } else {
+            (AddressFamily::Inet, "arp_cache")
+        };
+        message.header.family = family;
         message
             .attributes
-            .push(NeighbourTableAttribute::Name("arp_cache".to_owned()));
+            .push(NeighbourTableAttribute::Name(table.to_owned()));
         message.attributes.push(NeighbourTableAttribute::Parms(vec![
             NeighbourTableParameter::Ifindex(link),
             NeighbourTableParameter::RetransTime(retrans_ms),
             NeighbourTableParameter::McastProbes(probes),
             NeighbourTableParameter::ProxyDelay(0),
+            NeighbourTableParameter::DelayProbeTime(NEVER_MS),
         ]));
         self.change(RouteNetlinkMessage::SetNeighbourTable(message), 0)
             .await

@@ -1,7 +1,7 @@
 //! The routing tables.
 
 use std::fmt;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ipnet::IpNet;
 use nix::errno::Errno;
@@ -28,7 +28,7 @@ pub struct Route {
     pub table: u32,
     /// The kind; most are unicast.
     pub kind: RouteKind,
-    /// The destination; none is the default route.
+    /// The destination; none is the default route of IPv4, and `::/0` that of IPv6.
     pub destination: Option<IpNet>,
     /// The gateway.
     pub gateway: Option<IpAddr>,
@@ -122,6 +122,16 @@ pub struct NewNextHop<'a> {
     pub weight: Option<u16>,
 }
 
+impl NewRoute<'_> {
+    /// Tells which IP the route is of, as `ip route` does without `-4` and `-6`: the first address
+    /// decides, and where there is none it is IPv4.
+    fn is_ipv6(&self) -> bool {
+        let destination = self.destination.map(|prefix| prefix.addr());
+        let first = destination.or(self.gateway).or(self.preferred_source);
+        first.is_some_and(|address| address.is_ipv6())
+    }
+}
+
 impl RouteProtocol {
     /// Made by the kernel itself, for an address.
     pub const KERNEL: Self = Self(2);
@@ -167,27 +177,65 @@ impl fmt::Display for RouteScope {
 }
 
 impl RouteSocket {
-    /// Reads the IPv4 routes of all tables but the local one, which follows from the addresses.
+    /// Reads the routes of all tables but the local one, which follows from the addresses; those of IPv4
+    /// before those of IPv6.
     ///
     /// # Errors
     ///
     /// The kernel's refusal.
     pub async fn routes(&self) -> Result<Vec<Route>, KernelError> {
+        let mut routes = Vec::new();
+        for family in [AddressFamily::Inet, AddressFamily::Inet6] {
+            let of_family = self.dump_routes(family).await?;
+            routes.extend(
+                of_family
+                    .iter()
+                    .filter(|message| table_of(message) != LOCAL_TABLE)
+                    .map(from_message),
+            );
+        }
+        Ok(routes)
+    }
+
+    /// Reads for which IPv6 addresses the node takes packets: those that have a route of type local.
+    /// An address that was just added has none until a work queue of the kernel has dealt with it
+    /// (`addrconf_dad_work`, net/ipv6/addrconf.c), and nobody who asks for it is answered before.
+    ///
+    /// # Errors
+    ///
+    /// The kernel's refusal.
+    pub async fn received_ipv6(&self) -> Result<Vec<IpAddr>, KernelError> {
+        let routes = self.dump_routes(AddressFamily::Inet6).await?;
+        let local = routes
+            .iter()
+            .filter(|message| message.header.kind == RouteType::Local);
+        Ok(local
+            .filter_map(|message| Some(from_message(message).destination?.addr()))
+            .collect())
+    }
+
+    /// Reads the routes of all tables, without those that only remember what was learned on the way
+    /// (`RTM_F_CLONED`).
+    async fn dump_routes(&self, family: AddressFamily) -> Result<Vec<RouteMessage>, KernelError> {
         let mut question = RouteMessage::default();
-        question.header.address_family = AddressFamily::Inet;
-        let answers = self.dump(RouteNetlinkMessage::GetRoute(question)).await?;
+        question.header.address_family = family;
+        let answers = match self.dump(RouteNetlinkMessage::GetRoute(question)).await {
+            // The kernel has no IPv6.
+            Err(error) if family == AddressFamily::Inet6 && error.is_unsupported() => Vec::new(),
+            answers => answers?,
+        };
         Ok(answers
             .into_iter()
             .filter_map(|answer| match answer {
-                RouteNetlinkMessage::NewRoute(message) => Some(from_message(&message)),
+                RouteNetlinkMessage::NewRoute(message) => Some(message),
                 _ => None,
             })
-            .filter(|route| route.table != LOCAL_TABLE)
+            .filter(|message| !message.header.flags.contains(RouteFlags::Cloned))
             .collect())
     }
 
     /// Adds a route, as ip-route(8) does: protocol boot, scope link unless there
-    /// is a gateway.
+    /// is a gateway. Scopes are a matter of IPv4.
     ///
     /// # Errors
     ///
@@ -198,8 +246,9 @@ impl RouteSocket {
         message.header.protocol = WireProtocol::Boot;
         message.header.kind = wire_kind(route.kind);
         // iproute2 gives scope link to what is neither behind a gateway nor refused.
+        let scoped = message.header.address_family == AddressFamily::Inet;
         let way = route.gateway.is_some() || !route.next_hops.is_empty();
-        message.header.scope = if !way && route.kind == RouteKind::Unicast {
+        message.header.scope = if scoped && !way && route.kind == RouteKind::Unicast {
             WireScope::Link
         } else {
             WireScope::Universe
@@ -286,7 +335,11 @@ impl RouteSocket {
                 .attributes
                 .extend(route.table.map(RouteAttribute::Table)),
         }
-        message.header.address_family = AddressFamily::Inet;
+        message.header.address_family = if route.is_ipv6() {
+            AddressFamily::Inet6
+        } else {
+            AddressFamily::Inet
+        };
         if let Some(destination) = route.destination {
             message.header.destination_prefix_length = destination.prefix_len();
             message
@@ -418,6 +471,10 @@ fn from_message(message: &RouteMessage) -> Route {
             }
             _ => {}
         }
+    }
+    if route.destination.is_none() && header.address_family == AddressFamily::Inet6 {
+        let length = header.destination_prefix_length;
+        route.destination = IpNet::new(Ipv6Addr::UNSPECIFIED.into(), length).ok();
     }
     // The kernel leaves out the destination of a route for 0.0.0.0/n with n > 0, too.
     if route.destination.is_none() && header.destination_prefix_length > 0 {

@@ -51,6 +51,8 @@ pub enum PolicyAction {
 /// A rule to be added.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NewPolicyRule<'a> {
+    /// The rule is of IPv6.
+    pub ipv6: bool,
     /// Where it stands.
     pub priority: u32,
     /// The source addresses that it is for; none is all.
@@ -64,13 +66,13 @@ pub struct NewPolicyRule<'a> {
 }
 
 impl RouteSocket {
-    /// Reads the IPv4 rules in the order in which they decide.
+    /// Reads the rules of IPv4, or of IPv6, in the order in which they decide.
     ///
     /// # Errors
     ///
     /// The kernel's refusal; `EOPNOTSUPP` if it has no policy routing.
-    pub async fn rules(&self) -> Result<Vec<PolicyRule>, KernelError> {
-        self.rules_of(AddressFamily::Inet).await
+    pub async fn rules(&self, ipv6: bool) -> Result<Vec<PolicyRule>, KernelError> {
+        self.rules_of(family(ipv6)).await
     }
 
     pub(super) async fn rules_of(
@@ -96,10 +98,7 @@ impl RouteSocket {
     /// `EEXIST` if there is one just like it, `EOPNOTSUPP` if the kernel has no policy routing.
     pub async fn add_rule(&self, rule: NewPolicyRule<'_>) -> Result<(), KernelError> {
         let mut message = RuleMessage::default();
-        message.header.family = match rule.from.or(rule.to) {
-            Some(IpNet::V6(_)) => AddressFamily::Inet6,
-            _ => AddressFamily::Inet,
-        };
+        message.header.family = family(rule.ipv6);
         let attributes = &mut message.attributes;
         attributes.push(RuleAttribute::Priority(rule.priority));
         if let Some(from) = rule.from {
@@ -132,16 +131,24 @@ impl RouteSocket {
         .await
     }
 
-    /// Deletes the first IPv4 rule with a priority.
+    /// Deletes the first rule with a priority, of IPv4 or of IPv6.
     ///
     /// # Errors
     ///
     /// `ENOENT` if there is none such.
-    pub async fn delete_rule(&self, priority: u32) -> Result<(), KernelError> {
+    pub async fn delete_rule(&self, priority: u32, ipv6: bool) -> Result<(), KernelError> {
         let mut message = RuleMessage::default();
-        message.header.family = AddressFamily::Inet;
+        message.header.family = family(ipv6);
         message.attributes.push(RuleAttribute::Priority(priority));
         self.change(RouteNetlinkMessage::DelRule(message), 0).await
+    }
+}
+
+fn family(ipv6: bool) -> AddressFamily {
+    if ipv6 {
+        AddressFamily::Inet6
+    } else {
+        AddressFamily::Inet
     }
 }
 

@@ -224,9 +224,9 @@ async fn lost(
     after: &Place,
     leg: Leg,
 ) -> Result<Option<Explanation>, ObserveError> {
-    if let Probe::Arp(arp) = scene.probe {
-        let link = &arp.from.value;
-        return neighbour::asked(scene, search, link, arp.to.value, scene.walk, false).await;
+    if let Probe::Arp(ask) | Probe::Ndp(ask) = scene.probe {
+        let link = &ask.from.value;
+        return neighbour::asked(scene, search, link, ask.to.value, scene.walk, false).await;
     }
     let Place::Link(_) = after else {
         return sender::never_seen(observer, scene, search).await;

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use super::super::frame::{Arp, Content, Direction, read};
+use super::super::frame::{Arp, Content, Direction, IpPacket, Transport, read};
 use super::super::identity::Identity;
 use super::super::walk::Walk;
 use super::packet::{Packet, link_ref};
@@ -51,6 +51,16 @@ pub(super) async fn unresolved(
                 sender,
                 target,
             }),
+            Content::Ip(IpPacket {
+                source: IpAddr::V6(sender),
+                transport: Transport::Discovery(asked),
+                ..
+            }) if sent && !asked.is_reply && IpAddr::V6(asked.target) == hop => {
+                Some(Identity::Ndp {
+                    sender,
+                    target: asked.target,
+                })
+            }
             _ => None,
         }
     });

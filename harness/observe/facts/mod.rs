@@ -13,7 +13,7 @@ use super::ObserveError;
 use crate::kernel::Mac;
 use crate::kernel::route::{
     Address, FdbEntry, FdbState, Link, LinkKind, MAIN_TABLE, Neighbour, NeighbourState, PolicyRule,
-    Route,
+    Route, RouteProtocol,
 };
 use crate::scenario::{FactKind, LinkRef, NodeName};
 use crate::world::{Node, Topology, World};
@@ -34,6 +34,8 @@ pub struct NodeFacts {
     pub routes: Vec<Route>,
     /// The rules that choose the table, in the order in which they decide.
     pub rules: Vec<PolicyRule>,
+    /// The same of IPv6, where it is on.
+    pub ipv6_rules: Vec<PolicyRule>,
     /// The neighbours, and the addresses that the node answers for.
     pub neighbours: Vec<Neighbour>,
     /// The forwarding tables of bridges and tunnels.
@@ -78,7 +80,10 @@ impl Facts {
                 of_node.routes = route.routes().await?;
             }
             if kinds.contains(&FactKind::Rules) {
-                of_node.rules = route.rules().await?;
+                of_node.rules = route.rules(false).await?;
+                if node.has_ipv6() {
+                    of_node.ipv6_rules = route.rules(true).await?;
+                }
             }
             if kinds.contains(&FactKind::Neighbours) {
                 of_node.neighbours = route.neighbours().await?;
@@ -93,6 +98,7 @@ impl Facts {
                     .without_fallback_tunnels()
                     .without_addressless_neighbours()
                     .without_own_addresses()
+                    .without_link_local()
                     .sorted(),
             );
         }
@@ -142,6 +148,19 @@ impl NodeFacts {
     fn without_own_addresses(mut self) -> Self {
         self.fdb
             .retain(|entry| entry.bridge.is_none() || entry.state != FdbState::Permanent);
+        self
+    }
+
+    /// Leaves out what every interface has by itself where IPv6 is on: an address of `fe80::/10`, its
+    /// route, and the neighbours that talk from such addresses when they happen to.
+    fn without_link_local(mut self) -> Self {
+        let is_link_local = |ip: IpAddr| matches!(ip, IpAddr::V6(ip) if ip.is_unicast_link_local());
+        self.addresses.retain(|of| !is_link_local(of.address));
+        self.neighbours.retain(|of| !is_link_local(of.address));
+        self.routes.retain(|route| {
+            !(route.protocol == RouteProtocol::KERNEL
+                && route.destination.is_some_and(|to| is_link_local(to.addr())))
+        });
         self
     }
 
@@ -204,7 +223,7 @@ pub(super) fn askable_addresses(facts: &Facts) -> Vec<IpAddr> {
         .values()
         .flat_map(|node| &node.addresses)
         .map(|address| address.address)
-        .filter(|address| address.is_ipv4() && !address.is_loopback())
+        .filter(|address| !address.is_loopback())
         .collect();
     addresses.sort();
     addresses.dedup();

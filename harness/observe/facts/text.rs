@@ -74,7 +74,13 @@ fn lines(facts: &NodeFacts, node: &NodeName, kind: FactKind, topology: &Topology
             .iter()
             .map(|it| route_line(it, &name))
             .collect(),
-        FactKind::Rules => facts.rules.iter().map(rule_line).collect(),
+        FactKind::Rules => {
+            let of_ipv6 = facts
+                .ipv6_rules
+                .iter()
+                .map(|rule| format!("ipv6 {}", rule_line(rule)));
+            facts.rules.iter().map(rule_line).chain(of_ipv6).collect()
+        }
         FactKind::Neighbours => facts
             .neighbours
             .iter()
@@ -205,6 +211,7 @@ fn route_line(route: &Route, name: &dyn Fn(u32) -> String) -> String {
     };
     match route.destination {
         None => line.push_str("default"),
+        Some(prefix) if prefix.prefix_len() == 0 => line.push_str("default"),
         Some(prefix) => line.push_str(&short(prefix)),
     }
     if let Some(gateway) = route.gateway {

@@ -1,16 +1,16 @@
 //! TCP connections.
 
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 use std::os::fd::{AsRawFd, OwnedFd};
 
 use nix::errno::Errno;
 use nix::libc;
 use nix::sys::socket::{
-    AddressFamily, SockFlag, SockType, SockaddrIn, bind, connect, getpeername, getsockopt,
-    setsockopt, socket, sockopt,
+    SockType, SockaddrStorage, bind, connect, getpeername, getsockopt, setsockopt, sockopt,
 };
 
-use super::{Outcome, address};
+use super::{Outcome, address, any};
+use crate::scenario::Family;
 
 /// A connection that was begun. Closing it resets it: nothing of it lives on in the nodes.
 #[derive(Debug)]
@@ -20,10 +20,8 @@ pub(in crate::observe) struct TcpProbe {
 
 impl TcpProbe {
     /// Opens a socket in the calling thread's network namespace, which reports ICMP errors at once.
-    pub(in crate::observe) fn open(port: u16) -> Result<Self, Errno> {
-        let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
-        let socket = socket(AddressFamily::Inet, SockType::Stream, flags, None)?;
-        setsockopt(&socket, sockopt::Ipv4RecvErr, &true)?;
+    pub(in crate::observe) fn open(family: Family, port: u16) -> Result<Self, Errno> {
+        let socket = super::open(family, SockType::Stream, false)?;
         setsockopt(
             &socket,
             sockopt::Linger,
@@ -32,12 +30,12 @@ impl TcpProbe {
                 l_linger: 0,
             },
         )?;
-        bind(socket.as_raw_fd(), &address(Ipv4Addr::UNSPECIFIED, port))?;
+        bind(socket.as_raw_fd(), &address(any(family), port))?;
         Ok(Self { socket })
     }
 
     /// Sends the SYN.
-    pub(in crate::observe) fn send(&self, to: Ipv4Addr, port: u16) -> Result<(), Errno> {
+    pub(in crate::observe) fn send(&self, to: IpAddr, port: u16) -> Result<(), Errno> {
         match connect(self.socket.as_raw_fd(), &address(to, port)) {
             Ok(()) | Err(Errno::EINPROGRESS) => Ok(()),
             Err(errno) => Err(errno),
@@ -47,7 +45,7 @@ impl TcpProbe {
     /// Returns what became of the connection.
     pub(in crate::observe) fn outcome(&self) -> Outcome {
         match getsockopt(&self.socket, sockopt::SocketError) {
-            Ok(0) => match getpeername::<SockaddrIn>(self.socket.as_raw_fd()) {
+            Ok(0) => match getpeername::<SockaddrStorage>(self.socket.as_raw_fd()) {
                 Ok(_) => Outcome::Answered,
                 Err(_) => Outcome::Silent,
             },

@@ -130,7 +130,12 @@ impl Arguments for Address {
         if let Some(broadcast) = &self.broadcast {
             text += &format!(" broadcast {broadcast}");
         }
-        text + &format!(" dev {}", word(self.dev.ifname.as_str()))
+        text += &format!(" dev {}", word(self.dev.ifname.as_str()));
+        // Nobody has to be asked whether the address is taken, which would last a second.
+        if self.add.as_ref().is_some_and(|add| add.address().is_ipv6()) {
+            text += " nodad";
+        }
+        text
     }
 }
 

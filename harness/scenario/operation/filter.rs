@@ -1,4 +1,4 @@
-//! What netfilter does with packets: `iptables`.
+//! What netfilter does with packets: `iptables` and `ip6tables`.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -9,16 +9,19 @@ use serde::{Deserialize, Deserializer, Serialize};
 
 use super::arguments::{Arguments, Mention, exec, word};
 use crate::scenario::name::{IfName, NodeName};
-use crate::scenario::net::{Endpoint, Prefix};
-use crate::scenario::value::{Located, ValueError, at_least_one};
+use crate::scenario::net::{Endpoint, Family, Prefix};
+use crate::scenario::value::{Located, Span, ValueError, at_least_one};
 
-/// `iptables -t nat -A POSTROUTING [-s SOURCE] [[!] -o NAME] -j MASQUERADE`.
+/// `iptables|ip6tables -t nat -A POSTROUTING [-s SOURCE] [[!] -o NAME] -j MASQUERADE`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Masquerade {
     /// The node that translates.
     #[serde(rename = "in")]
     pub node: Located<NodeName>,
+    /// The IP that the rule is of; IPv4 when nothing in it is of IPv6.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub family: Option<Located<Family>>,
     /// Only packets from this prefix.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source: Option<Located<Prefix>>,
@@ -30,7 +33,7 @@ pub struct Masquerade {
     pub not_out: Option<Located<IfName>>,
 }
 
-/// `iptables -t nat -A POSTROUTING [-s SOURCE] [-d DESTINATION] [[!] -o NAME] -j SNAT --to-source
+/// `iptables|ip6tables -t nat -A POSTROUTING [-s SOURCE] [-d DESTINATION] [[!] -o NAME] -j SNAT --to-source
 /// ADDRESS`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
@@ -38,6 +41,9 @@ pub struct Snat {
     /// The node that translates.
     #[serde(rename = "in")]
     pub node: Located<NodeName>,
+    /// The IP that the rule is of; IPv4 when nothing in it is of IPv6.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub family: Option<Located<Family>>,
     /// Only packets from this prefix.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source: Option<Located<Prefix>>,
@@ -68,6 +74,9 @@ macro_rules! rule_before_routing {
             $(#[$node_doc])*
             #[serde(rename = "in")]
             pub $node: Located<NodeName>,
+            /// The IP that the rule is of; IPv4 when nothing in it is of IPv6.
+            #[serde(default, skip_serializing_if = "Option::is_none")]
+            pub family: Option<Located<Family>>,
             /// Which packets pass the rule; those from a wire when it is not given.
             #[serde(default, skip_serializing_if = "Option::is_none")]
             pub chain: Option<Located<EntryChain>>,
@@ -102,6 +111,7 @@ macro_rules! rule_before_routing {
                     Some(EntryChain::Output) => Chain::Output,
                 };
                 Conditions {
+                    family: self.family.as_ref(),
                     source: self.source.as_ref(),
                     destination: self.destination.as_ref(),
                     input: self.input.as_ref(),
@@ -116,7 +126,7 @@ macro_rules! rule_before_routing {
 }
 
 rule_before_routing!(
-    /// `iptables -t nat -A PREROUTING|OUTPUT [-s SOURCE] [-d DESTINATION] [[!] -i NAME]
+    /// `iptables|ip6tables -t nat -A PREROUTING|OUTPUT [-s SOURCE] [-d DESTINATION] [[!] -i NAME]
     /// [-p PROTOCOL [--dport PORT]] -j DNAT --to-destination ADDRESS[:PORT]`.
     Dnat,
     /// The node that translates.
@@ -126,14 +136,14 @@ rule_before_routing!(
 );
 
 rule_before_routing!(
-    /// `iptables -t raw -A PREROUTING|OUTPUT [-s SOURCE] [-d DESTINATION] [[!] -i NAME]
+    /// `iptables|ip6tables -t raw -A PREROUTING|OUTPUT [-s SOURCE] [-d DESTINATION] [[!] -i NAME]
     /// [-p PROTOCOL [--dport PORT]] -j NOTRACK`.
     Notrack,
     /// The node that does not track.
     node,
 );
 
-/// `iptables -A CHAIN [-s SOURCE] [-d DESTINATION] [[!] -i NAME] [[!] -o NAME] [-p PROTOCOL
+/// `iptables|ip6tables -A CHAIN [-s SOURCE] [-d DESTINATION] [[!] -i NAME] [[!] -o NAME] [-p PROTOCOL
 /// [--dport PORT]] [-m conntrack --ctstate STATES] -j TARGET`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
@@ -141,6 +151,9 @@ pub struct Filter {
     /// The node that filters.
     #[serde(rename = "in")]
     pub node: Located<NodeName>,
+    /// The IP that the rule is of; IPv4 when nothing in it is of IPv6.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub family: Option<Located<Family>>,
     /// Which packets pass the rule.
     pub chain: Located<FilterChain>,
     /// Only packets from this prefix.
@@ -178,13 +191,16 @@ pub struct Filter {
     pub then: Located<Target>,
 }
 
-/// `iptables -P CHAIN ACCEPT|DROP`.
+/// `iptables|ip6tables -P CHAIN ACCEPT|DROP`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Policy {
     /// The node that filters.
     #[serde(rename = "in")]
     pub node: Located<NodeName>,
+    /// The IP that the chain is of; IPv4 when it is not given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub family: Option<Located<Family>>,
     /// The chain.
     pub chain: Located<FilterChain>,
     /// What becomes of packets that no rule of the chain decides on.
@@ -234,6 +250,8 @@ pub enum Chain {
 pub enum Protocol {
     /// ICMP.
     Icmp,
+    /// The ICMP of IPv6.
+    Icmpv6,
     /// TCP.
     Tcp,
     /// UDP.
@@ -282,6 +300,8 @@ pub enum PolicyTarget {
 /// Where a rule stands and which packets it is about.
 #[derive(Debug, Clone, Copy)]
 pub struct Conditions<'a> {
+    /// The IP that the rule says it is of.
+    pub family: Option<&'a Located<Family>>,
     /// The chain.
     pub chain: Chain,
     /// From this prefix.
@@ -308,6 +328,7 @@ impl Conditions<'_> {
     /// Every packet that passes a chain.
     fn of(chain: Chain) -> Self {
         Self {
+            family: None,
             chain,
             source: None,
             destination: None,
@@ -335,6 +356,42 @@ pub trait Rule {
 
     /// What stands behind `-j`.
     fn target(&self) -> String;
+
+    /// The address that packets are translated to, and where it stands.
+    fn translates_to(&self) -> Option<(IpAddr, Span)> {
+        None
+    }
+
+    /// Everything in the rule that goes with one IP only, and where it stands.
+    fn families(&self) -> Vec<(Family, Span)> {
+        let of = self.conditions();
+        let prefixes = [of.source, of.destination].into_iter().flatten();
+        let explicit = of.family.map(|family| (family.value, family.span));
+        let protocol = of
+            .protocol
+            .and_then(|protocol| Some((protocol.family()?, protocol.span)));
+        let to = self.translates_to();
+        explicit
+            .into_iter()
+            .chain(prefixes.map(|prefix| (Family::of(prefix.0.addr()), prefix.span)))
+            .chain(protocol)
+            .chain(to.map(|(address, span)| (Family::of(address), span)))
+            .collect()
+    }
+
+    /// The IP that the rule is of: the first of all that says it.
+    fn family(&self) -> Family {
+        let families = self.families();
+        families.first().map(|(of, _)| *of).unwrap_or_default()
+    }
+}
+
+/// The command for the rules of one IP.
+fn tool(family: Family) -> &'static str {
+    match family {
+        Family::Ipv4 => "iptables",
+        Family::Ipv6 => "ip6tables",
+    }
 }
 
 impl<T: Rule> Arguments for T {
@@ -344,7 +401,7 @@ impl<T: Rule> Arguments for T {
     }
 
     fn command(&self) -> String {
-        let mut text = format!("{}iptables", exec(self.node()));
+        let mut text = format!("{}{}", exec(self.node()), tool(self.family()));
         if self.table() != "filter" {
             text += &format!(" -t {}", self.table());
         }
@@ -360,6 +417,7 @@ impl Rule for Masquerade {
 
     fn conditions(&self) -> Conditions<'_> {
         Conditions {
+            family: self.family.as_ref(),
             source: self.source.as_ref(),
             out: self.out.as_ref(),
             not_out: self.not_out.as_ref(),
@@ -383,6 +441,7 @@ impl Rule for Snat {
 
     fn conditions(&self) -> Conditions<'_> {
         Conditions {
+            family: self.family.as_ref(),
             source: self.source.as_ref(),
             destination: self.destination.as_ref(),
             out: self.out.as_ref(),
@@ -397,6 +456,10 @@ impl Rule for Snat {
 
     fn target(&self) -> String {
         format!("SNAT --to-source {}", self.to)
+    }
+
+    fn translates_to(&self) -> Option<(IpAddr, Span)> {
+        Some((self.to.value, self.to.span))
     }
 }
 
@@ -414,7 +477,11 @@ impl Rule for Dnat {
     }
 
     fn target(&self) -> String {
-        format!("DNAT --to-destination {}", self.to)
+        format!("DNAT --to-destination {}", word(&self.to.to_string()))
+    }
+
+    fn translates_to(&self) -> Option<(IpAddr, Span)> {
+        Some((self.to.address, self.to.span))
     }
 }
 
@@ -425,6 +492,7 @@ impl Rule for Filter {
 
     fn conditions(&self) -> Conditions<'_> {
         Conditions {
+            family: self.family.as_ref(),
             chain: self.chain.value.into(),
             source: self.source.as_ref(),
             destination: self.destination.as_ref(),
@@ -481,7 +549,15 @@ impl Arguments for Policy {
             PolicyTarget::Accept => "ACCEPT",
             PolicyTarget::Drop => "DROP",
         };
-        format!("{}iptables -P {chain} {to}", exec(&self.node))
+        let tool = tool(self.family());
+        format!("{}{tool} -P {chain} {to}", exec(&self.node))
+    }
+}
+
+impl Policy {
+    /// The IP that the chain is of.
+    pub fn family(&self) -> Family {
+        self.family.as_ref().map(|of| of.value).unwrap_or_default()
     }
 }
 
@@ -490,6 +566,7 @@ impl Protocol {
     pub fn word(self) -> &'static str {
         match self {
             Self::Icmp => "icmp",
+            Self::Icmpv6 => "icmpv6",
             Self::Tcp => "tcp",
             Self::Udp => "udp",
         }
@@ -497,7 +574,16 @@ impl Protocol {
 
     /// Tells whether its packets go to a port.
     pub fn has_ports(self) -> bool {
-        self != Self::Icmp
+        matches!(self, Self::Tcp | Self::Udp)
+    }
+
+    /// Returns the only IP that it goes with, if there is but one.
+    pub fn family(self) -> Option<Family> {
+        match self {
+            Self::Icmp => Some(Family::Ipv4),
+            Self::Icmpv6 => Some(Family::Ipv6),
+            Self::Tcp | Self::Udp => None,
+        }
     }
 }
 

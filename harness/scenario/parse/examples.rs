@@ -7,6 +7,7 @@ use crate::scenario::Item;
 const EXAMPLES: &[(&str, &str)] = &[
     ("title", "title: Two nodes and a cable"),
     ("nodes", "nodes: [web, database]"),
+    ("ipv6", "ipv6: [web, database]"),
     ("given", "given: [{netns: {add: web}}]"),
     ("do", "do: [{up: web/lo}]"),
     (
@@ -168,6 +169,7 @@ const EXAMPLES: &[(&str, &str)] = &[
     ("inert", "inert: It was up already"),
     ("ping", "ping: {from: web, to: 10.0.0.2}"),
     ("arp", "arp: {from: web/eth0, to: 10.0.0.2}"),
+    ("ndp", "ndp: {from: web/eth0, to: 'fd00::2'}"),
     ("udp", "udp: {from: web, to: 10.0.0.2, port: 53}"),
     ("tcp", "tcp: {from: web, to: 10.0.0.2, port: 80}"),
     ("reply", "reply: {}"),
@@ -229,7 +231,7 @@ mod tests {
 
     #[test]
     fn every_other_example_is_right() {
-        let probes = ["ping", "arp", "udp", "tcp"];
+        let probes = ["ping", "arp", "ndp", "udp", "tcp"];
         let fates = ["reply", "rejected", "lost"];
         for (probe, fate) in probes
             .iter()

@@ -1,5 +1,6 @@
 //! What can be wrong with a scenario whose every part is well-formed: all of it at once.
 
+mod family;
 mod nodes;
 mod routing;
 mod rule;
@@ -14,6 +15,7 @@ use super::value::ValueError;
 pub(crate) fn validate(scenario: &Scenario, text: &str) -> Vec<Diagnostic> {
     let mut problems = nodes::check(scenario, text);
     problems.extend(shape::check(scenario));
+    problems.extend(family::check(scenario));
     problems.sort_by_key(|problem| problem.span.map(|span| span.start));
     problems
 }
@@ -79,7 +81,12 @@ mod tests {
     #[case::one_name_in_one_node("veth: {add: web/eth0, peer: web/eth0}", &["same-interface-twice"])]
     #[case::both("address: {dev: web/lo, add: 10.0.0.1/8, delete: 10.0.0.1/8}", &["add-or-delete"])]
     #[case::everything("address: {dev: x/lo, delete: '::1', broadcast: '::1'}",
-        &["undeclared-node", "ipv6-not-supported", "broadcast-without-add", "ipv6-not-supported"])]
+        &["undeclared-node", "ipv6-off", "broadcast-without-add", "wrong-family"])]
+    #[case::ipv6_off("route: {in: web, add: default, via: 'fd00::1'}", &["ipv6-off"])]
+    #[case::a_way_of_another_ip("route: {in: web, add: 10.0.0.0/8, via: 'fd00::1'}", &["wrong-family"])]
+    #[case::a_rule_of_two("filter: {in: web, chain: input, family: ipv4, source: 'fd00::1', then: drop}", &["wrong-family"])]
+    #[case::a_protocol_of_another_ip("filter: {in: web, chain: input, protocol: icmpv6, source: 10.0.0.1, then: drop}", &["wrong-family"])]
+    #[case::a_rule_of_ipv6("policy: {in: web, chain: input, family: ipv6, to: drop}", &["ipv6-off"])]
     fn keys_fit_together(#[case] item: &str, #[case] expected: &[&str]) {
         assert_eq!(ids(&[item]), expected);
     }

@@ -29,6 +29,7 @@ pub(super) fn check<'a>(scenario: &'a Scenario, text: &'a str) -> Vec<Diagnostic
             _ => {}
         });
     }
+    nodes.with_ipv6(&scenario.ipv6);
     for item in &scenario.given {
         nodes.item(item);
     }
@@ -85,6 +86,29 @@ impl<'a> Nodes<'a> {
         }
     }
 
+    /// A node that has IPv6 on may come later, but it has to come.
+    fn with_ipv6(&mut self, names: &'a [Located<NodeName>]) {
+        let mut listed = BTreeMap::new();
+        for name in names {
+            if let Some(first) = listed.insert(&name.value, name.span) {
+                self.problems.push(
+                    Diagnostic::new(
+                        "duplicate-node",
+                        name.span,
+                        format!("the node `{name}` stands twice under `ipv6`"),
+                    )
+                    .label("the second time")
+                    .also(first, "the first time")
+                    .help("remove one of the two"),
+                );
+            }
+            if !self.named.contains(&name.value) {
+                let problem = self.absence(&name.value, name.span);
+                self.problems.push(problem);
+            }
+        }
+    }
+
     fn item(&mut self, item: &'a Item) {
         let refused = item.fails.is_some();
         item.operation.mentions(&mut |mention| match mention {
@@ -137,7 +161,7 @@ impl<'a> Nodes<'a> {
     fn expectation(&mut self, expectation: &'a Expectation) {
         match &expectation.probe {
             Probe::Ping(ping) => self.uses(&ping.from.value, ping.from.span),
-            Probe::Arp(arp) => self.link(&arp.from),
+            Probe::Arp(ask) | Probe::Ndp(ask) => self.link(&ask.from),
             Probe::Udp(exchange) | Probe::Tcp(exchange) => {
                 self.uses(&exchange.from.value, exchange.from.span);
             }

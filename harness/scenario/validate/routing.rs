@@ -61,9 +61,6 @@ pub(super) fn ways(shape: &mut Shape, route: &Route) {
         );
     }
     for hop in &hops.value {
-        if let Some(via) = &hop.via {
-            shape.ipv4(via.value, via.span);
-        }
         if hop.via.is_none() && hop.dev.is_none() {
             let span = hop.weight.as_ref().map_or(hops.span, |it| it.span);
             shape.push(
@@ -90,9 +87,6 @@ pub(super) fn ways(shape: &mut Shape, route: &Route) {
 
 fn rule(shape: &mut Shape, it: &PolicyRule, span: Span) {
     shape.one_of_add_and_delete("rule", (it.add.as_ref(), it.delete.as_ref()), span);
-    for prefix in it.from.iter().chain(&it.to) {
-        shape.ipv4(prefix.0.addr(), prefix.span);
-    }
     let Some(add) = &it.add else {
         let of_add = [
             ("from", it.from.as_ref().map(|it| it.span)),
@@ -131,9 +125,6 @@ fn rule(shape: &mut Shape, it: &PolicyRule, span: Span) {
 
 fn neighbour(shape: &mut Shape, it: &Neighbour, span: Span) {
     shape.one_of_add_and_delete("neighbour", (it.add.as_ref(), it.delete.as_ref()), span);
-    for address in it.add.iter().chain(&it.delete) {
-        shape.ipv4(address.value, address.span);
-    }
     if let (Some(lladdr), None) = (&it.lladdr, &it.add) {
         only_with_add(shape, "lladdr", lladdr.span);
     }
@@ -171,9 +162,7 @@ fn fdb(shape: &mut Shape, it: &Fdb, span: Span) {
     }
     let added: Option<&Located<_>> = it.add.as_ref().or(it.append.as_ref());
     shape.one_of_add_and_delete("fdb", (added, it.delete.as_ref()), span);
-    if let Some(dst) = &it.dst {
-        shape.ipv4(dst.value, dst.span);
-    } else if let Some(append) = &it.append {
+    if let (None, Some(append)) = (&it.dst, &it.append) {
         shape.push(
             "append-without-dst",
             append.span,

@@ -11,14 +11,10 @@ pub(super) fn check(shape: &mut Shape, operation: &Operation) {
         Operation::Masquerade(rule) => conditions(shape, &rule.conditions()),
         Operation::Filter(rule) => conditions(shape, &rule.conditions()),
         Operation::Notrack(rule) => conditions(shape, &rule.conditions()),
-        Operation::Snat(rule) => {
-            conditions(shape, &rule.conditions());
-            shape.ipv4(rule.to.value, rule.to.span);
-        }
+        Operation::Snat(rule) => conditions(shape, &rule.conditions()),
         Operation::Dnat(rule) => {
             let of = rule.conditions();
             conditions(shape, &of);
-            shape.ipv4(rule.to.address, rule.to.span);
             if let Some(port) = rule.to.port {
                 shape.port(port, rule.to.span);
                 // A condition on a port asks for the protocol by itself.
@@ -32,9 +28,6 @@ pub(super) fn check(shape: &mut Shape, operation: &Operation) {
 }
 
 fn conditions(shape: &mut Shape, of: &Conditions<'_>) {
-    for prefix in [of.source, of.destination].into_iter().flatten() {
-        shape.ipv4(prefix.0.addr(), prefix.span);
-    }
     let pairs = [
         ("input", of.input, "not-input", of.not_input),
         ("out", of.out, "not-out", of.not_out),

@@ -1,13 +1,11 @@
 //! Keys that exclude or need one another, and values that the network cannot have.
 
 use std::collections::BTreeMap;
-use std::net::IpAddr;
 
 use crate::scenario::diagnostic::Diagnostic;
-use crate::scenario::expectation::{Exchange, Expectation, ExpectedFate, Probe};
+use crate::scenario::expectation::{Expectation, ExpectedFate, Probe};
 use crate::scenario::limits::OPERATIONS_MAX;
 use crate::scenario::model::{Scenario, Step};
-use crate::scenario::net::{Broadcast, Destination};
 use crate::scenario::operation::{Address, Item, Listen, Netns, Operation, Route, Veth, Vxlan};
 use crate::scenario::value::{Located, Span};
 
@@ -229,7 +227,6 @@ impl Shape {
 
     fn vxlan(&mut self, vxlan: &Vxlan) {
         for address in vxlan.local.iter().chain(&vxlan.remote) {
-            self.ipv4(address.value, address.span);
             if address.is_multicast() {
                 self.push(
                     "bad-address",
@@ -281,9 +278,6 @@ impl Shape {
             (address.add.as_ref(), address.delete.as_ref()),
             span,
         );
-        for address in address.add.iter().chain(&address.delete) {
-            self.ipv4(address.address(), address.span);
-        }
         let Some(broadcast) = &address.broadcast else {
             return;
         };
@@ -297,24 +291,10 @@ impl Shape {
                 help,
             );
         }
-        if let Broadcast::Address(address) = broadcast.value {
-            self.ipv4(address, broadcast.span);
-        }
     }
 
     fn route(&mut self, route: &Route, span: Span) {
         self.one_of_add_and_delete("route", (route.add.as_ref(), route.delete.as_ref()), span);
-        for destination in route.add.iter().chain(&route.delete) {
-            if let Destination::Prefix(prefix) = destination.value {
-                self.ipv4(prefix.addr(), destination.span);
-            }
-        }
-        if let Some(via) = &route.via {
-            self.ipv4(via.value, via.span);
-        }
-        if let Some(src) = &route.src {
-            self.ipv4(src.value, src.span);
-        }
         let ways: Vec<Span> = [
             route.via.as_ref().map(|via| via.span),
             route.dev.as_ref().map(|dev| dev.span),
@@ -405,52 +385,37 @@ impl Shape {
         }
     }
 
-    pub(super) fn ipv4(&mut self, address: IpAddr, span: Span) {
-        if address.is_ipv6() {
-            let help = "write an IPv4 address";
-            self.push(
-                "ipv6-not-supported",
-                span,
-                "netproof speaks IPv4 so far",
-                "an IPv6 address",
-                help,
-            );
-        }
-    }
-
     fn probe(&mut self, probe: &Probe) {
-        let to = match probe {
-            Probe::Ping(ping) => {
-                self.ttl(ping.ttl.as_ref());
-                &ping.to
-            }
-            Probe::Arp(arp) => &arp.to,
+        match probe {
+            Probe::Ping(ping) => self.ttl(ping.ttl.as_ref()),
+            Probe::Arp(_) | Probe::Ndp(_) => {}
             Probe::Udp(exchange) | Probe::Tcp(exchange) => {
-                let Exchange { to, port, .. } = exchange;
-                self.port(port.value, port.span);
-                to
+                self.port(exchange.port.value, exchange.port.span);
             }
-        };
-        self.ipv4(to.value, to.span);
+        }
     }
 
     fn expectation(&mut self, expectation: &Expectation) {
         self.probe(&expectation.probe);
         if let ExpectedFate::Reply(reply) = &expectation.fate {
-            let arp = matches!(expectation.probe, Probe::Arp(_));
+            let arp = matches!(expectation.probe, Probe::Arp(_) | Probe::Ndp(_));
             let ip = reply.ttl.as_ref().map(|ttl| ("ttl", ttl.span));
             let ip = ip
                 .into_iter()
                 .chain(reply.source.as_ref().map(|source| ("source", source.span)));
             for (key, span) in ip.filter(|_| arp) {
-                let message = format!("an ARP reply has no `{key}`");
-                self.push(
-                    "reply-not-in-arp",
-                    span,
-                    &message,
-                    "a field of the IP header",
-                    "ARP has no IP header; `by` says whose MAC address answers",
-                );
+                let (message, help) = match expectation.probe {
+                    Probe::Ndp(_) => (
+                        format!("the answer to `ndp` has no `{key}` of its own"),
+                        "it never passes a router; `by` says whose MAC address answers",
+                    ),
+                    _ => (
+                        format!("an ARP reply has no `{key}`"),
+                        "ARP has no IP header; `by` says whose MAC address answers",
+                    ),
+                };
+                let label = "a field of the IP header";
+                self.push("reply-not-in-arp", span, &message, label, help);
             }
             if let Some(by) = reply.by.as_ref().filter(|_| !arp) {
                 let message = format!("the reply to `{}` has no `by`", expectation.probe.kind());
@@ -458,19 +423,11 @@ impl Shape {
                     "reply-only-in-arp",
                     by.span,
                     &message,
-                    "only of an ARP reply",
+                    "only of the answer to `arp` or `ndp`",
                     "`source` says which address the far side saw",
                 );
             }
             self.ttl(reply.ttl.as_ref());
-            if let Some(source) = &reply.source {
-                self.ipv4(source.value, source.span);
-            }
-        }
-        for sighting in expectation.seen.iter().chain(&expectation.not_seen) {
-            for address in sighting.source.iter().chain(&sighting.destination) {
-                self.ipv4(address.value, address.span);
-            }
         }
     }
 }

@@ -233,7 +233,7 @@ fn flips_of_expectation(scenario: &Scenario, original: &Expectation) -> Vec<(Str
             }
             if reply.source.is_some() {
                 with("another source", &|it| {
-                    change_reply(it, |reply| reply.source = Some(elsewhere()))
+                    change_reply(it, |reply| reply.source = Some(elsewhere(original)))
                 });
             }
             if let Some(by) = &reply.by {
@@ -299,7 +299,7 @@ fn flips_of_expectation(scenario: &Scenario, original: &Expectation) -> Vec<(Str
         });
         with(&format!("seen on {} from elsewhere", sighting.on), &|it| {
             it.seen[at] = Sighting {
-                source: Some(elsewhere()),
+                source: Some(elsewhere(original)),
                 ..it.seen[at].clone()
             };
         });
@@ -313,9 +313,14 @@ fn flips_of_expectation(scenario: &Scenario, original: &Expectation) -> Vec<(Str
     flips
 }
 
-/// An address that no scenario uses: TEST-NET-3, RFC 5737.
-fn elsewhere() -> Located<std::net::IpAddr> {
-    Located::nowhere("203.0.113.77".parse().unwrap())
+/// An address that no scenario uses, of the IP of an expectation: from TEST-NET-3 (RFC 5737), or
+/// from the second prefix for documentation (RFC 9637).
+fn elsewhere(of: &Expectation) -> Located<std::net::IpAddr> {
+    let address = match of.probe.to().is_ipv6() {
+        true => "3fff::77",
+        false => "203.0.113.77",
+    };
+    Located::nowhere(address.parse().unwrap())
 }
 
 /// The cause that stands behind it in the reference.

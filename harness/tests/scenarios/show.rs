@@ -1,6 +1,6 @@
 //! The commands that scenarios stand for do what the scenarios do.
 //!
-//! These cases need `ip`, `iptables`, `sysctl` and `unshare`. Where one is missing they are shown as
+//! These cases need `ip`, `iptables`, `ip6tables`, `sysctl` and `unshare`. Where one is missing they are shown as
 //! ignored; `NETPROOF_REQUIRE=ip` says that none may be.
 
 use std::path::Path;
@@ -12,7 +12,7 @@ use netproof::scenario::parse;
 
 use crate::support;
 
-const TOOLS: &[&str] = &["ip", "iptables", "sysctl", "unshare"];
+const TOOLS: &[&str] = &["ip", "iptables", "ip6tables", "sysctl", "unshare"];
 
 /// Where tools are, also for a user whose own path leaves out those of an administrator.
 const FOLDERS: &[&str] = &[

@@ -103,7 +103,7 @@ fn question_of(expectation: &Expectation) -> Option<(Vec<String>, &'static str)>
     let (from, kind) = match probe {
         Probe::Ping(ping) if ping.ttl.is_some() || ping.size.is_some() => return None,
         Probe::Ping(_) => (probe.from().to_string(), Vec::new()),
-        Probe::Arp(arp) => (arp.from.to_string(), vec!["--arp".to_owned()]),
+        Probe::Arp(ask) | Probe::Ndp(ask) => (ask.from.to_string(), vec!["--arp".to_owned()]),
         Probe::Udp(to) | Probe::Tcp(to) => {
             let kind = vec![format!("--{}", probe.kind()), to.port.to_string()];
             (probe.from().to_string(), kind)
