@@ -139,3 +139,33 @@ pub(super) fn rejection_of_errno(errno: Errno) -> Option<Rejection> {
         _ => return None,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    /// The numbers are the same and the meanings are not.
+    #[rstest]
+    #[case(1, 0, None, Some(Rejection::NetworkUnreachable))]
+    #[case(
+        3,
+        0,
+        Some(Rejection::NetworkUnreachable),
+        Some(Rejection::TtlExceeded)
+    )]
+    #[case(3, 1, Some(Rejection::HostUnreachable), None)]
+    #[case(1, 3, None, Some(Rejection::HostUnreachable))]
+    #[case(2, 0, None, Some(Rejection::FragmentationNeeded))]
+    #[case(11, 0, Some(Rejection::TtlExceeded), None)]
+    fn an_error_is_named_by_the_numbers_of_its_own_ip(
+        #[case] kind: u8,
+        #[case] code: u8,
+        #[case] v4: Option<Rejection>,
+        #[case] v6: Option<Rejection>,
+    ) {
+        assert_eq!(rejection_of_icmp(IcmpError::V4 { kind, code }), v4);
+        assert_eq!(rejection_of_icmp(IcmpError::V6 { kind, code }), v6);
+    }
+}

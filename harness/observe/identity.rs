@@ -229,3 +229,36 @@ pub(super) fn sequence_of_syn<'a>(
             _ => None,
         })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_advertisement_is_for_whoever_asked() {
+        let target: Ipv6Addr = "fd00::2".parse().unwrap();
+        let asked_by = |sender: &str| Identity::Ndp {
+            sender: sender.parse().unwrap(),
+            target,
+        };
+        let packet = |source: &str, destination: &str, is_reply| IpPacket {
+            source: source.parse().unwrap(),
+            destination: destination.parse().unwrap(),
+            ttl: 255,
+            transport: Transport::Discovery(Discovery {
+                is_reply,
+                target,
+                mac: Some(Mac([2, 0, 0, 0, 0, 1])),
+            }),
+        };
+        let is_part = |identity: Identity, packet| identity.ip_part(&packet).is_some();
+        let question = || packet("fd00::1", "ff02::1:ff00:2", false);
+        assert!(is_part(asked_by("fd00::1"), question()));
+        assert!(!is_part(asked_by("fd00::3"), question()));
+        let answer = || packet("fd00::2", "fd00::1", true);
+        assert!(is_part(asked_by("fd00::1"), answer()));
+        assert!(!is_part(asked_by("fd00::3"), answer()));
+        assert!(!is_part(asked_by("::"), answer()));
+        assert!(is_part(asked_by("::"), packet("fd00::2", "ff02::1", true)));
+    }
+}

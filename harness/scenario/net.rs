@@ -66,6 +66,8 @@ pub enum Broadcast {
 /// let to: Endpoint = "10.0.0.2:80".parse()?;
 /// assert_eq!(to.port, Some(80));
 /// assert_eq!("10.0.0.2".parse::<Endpoint>()?.port, None);
+/// assert_eq!("[fd00::2]:80".parse::<Endpoint>()?.port, Some(80));
+/// assert_eq!("fd00::2:80".parse::<Endpoint>()?.port, None);
 /// assert!("10.0.0.2:http".parse::<Endpoint>().is_err());
 /// # Ok::<(), netproof::scenario::ValueError>(())
 /// ```
@@ -214,7 +216,7 @@ impl FromStr for Endpoint {
             ValueError::new(
                 "bad-address",
                 format!("`{text}` is not an address with or without a port"),
-                "write an address, and a port behind a colon, for example `10.0.0.2:80`",
+                "write an address, and a port behind a colon, for example `10.0.0.2:80` or `[fd00::2]:80`",
             )
         })
     }

@@ -49,6 +49,12 @@ impl Question {
             let help = suggest::help(from.as_str(), &names);
             return Err(ValueError::new("no-such-node", message, help));
         }
+        let to = self.probe.to();
+        if to.is_ipv6() && !scenario.ipv6.iter().any(|name| name.value == *from) {
+            let message = format!("the node `{from}` has IPv6 off, and cannot ask for {to}");
+            let help = "ask for an IPv4 address, or from a node under `ipv6`";
+            return Err(ValueError::new("ipv6-off", message, help));
+        }
         match probe_problem(&self.probe) {
             Some(problem) => Err(problem),
             None => Ok(()),
@@ -145,7 +151,7 @@ steps:
     #[case::ipv6(
         0,
         r#"{"ping": {"from": "web", "to": "::1"}}"#,
-        Some("write an IPv4 address")
+        Some("ask for an IPv4 address, or from a node under `ipv6`")
     )]
     #[case::port(
         0,

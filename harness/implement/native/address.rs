@@ -25,7 +25,10 @@ impl Carry for Address {
             route
                 .add_address(link, added.address(), added.prefix_len(), broadcast)
                 .await
-                .map_err(|error| lacking("ipv6", error))?;
+                .map_err(|error| match added.address() {
+                    IpAddr::V4(_) => error.into(),
+                    IpAddr::V6(_) => lacking("ipv6", error),
+                })?;
         }
         if let Some(deleted) = &self.delete {
             route

@@ -60,6 +60,7 @@ const EXAMPLES: &[(&str, &str)] = &[
         "address",
         "address: {add: 10.0.0.1/24, dev: web/eth0, broadcast: +}",
     ),
+    ("address", "address: {add: 'fd00::1/64', dev: web/eth0}"),
     ("address", "address: {delete: 10.0.0.1/24, dev: web/eth0}"),
     ("route", "route: {in: web, add: default, via: 10.0.0.254}"),
     ("route", "route: {in: web, add: 10.1.0.0/16, dev: eth0}"),
@@ -75,6 +76,7 @@ const EXAMPLES: &[(&str, &str)] = &[
         "route",
         "route: {in: host, add: 10.2.0.0/16, type: blackhole}",
     ),
+    ("route", "route: {in: web, add: default, via: 'fd00::ff'}"),
     ("route", "route: {in: host, delete: default}"),
     (
         "route",
@@ -93,6 +95,10 @@ const EXAMPLES: &[(&str, &str)] = &[
         "rule: {in: host, add: 900, to: 10.1.0.0/16, iif: eth0, type: prohibit}",
     ),
     ("rule", "rule: {in: web, delete: 1000}"),
+    (
+        "rule",
+        "rule: {in: web, add: 1000, from: 'fd00::/64', table: 100}",
+    ),
     ("nexthops", "nexthops: [{via: 10.0.0.1}, {via: 10.1.0.1}]"),
     (
         "neighbour",
@@ -160,7 +166,15 @@ const EXAMPLES: &[(&str, &str)] = &[
         "filter",
         "filter: {in: web, chain: input, protocol: tcp, port: 80, then: reject}",
     ),
+    (
+        "filter",
+        "filter: {in: host, chain: input, protocol: icmpv6, then: drop}",
+    ),
     ("policy", "policy: {in: host, chain: forward, to: drop}"),
+    (
+        "policy",
+        "policy: {in: host, chain: forward, family: ipv6, to: drop}",
+    ),
     ("notrack", "notrack: {in: host, source: 10.0.0.0/24}"),
     ("listen", "listen: {in: web, tcp: 80}"),
     ("listen", "listen: {in: web, udp: 53}"),
@@ -221,7 +235,7 @@ mod tests {
             assert_eq!(with_commands(verb).count(), examples.len(), "{verb}");
             for example in examples {
                 let text = format!(
-                    "title: t\nnodes: [host, web, database]\nsteps:\n- {{name: s, do: [{{{example}}}]}}"
+                    "title: t\nnodes: [host, web, database]\nipv6: [host, web, database]\nsteps:\n- {{name: s, do: [{{{example}}}]}}"
                 );
                 let scenario = parse("example.yaml", &text).unwrap();
                 assert_eq!(scenario.steps[0].operations[0].operation.verb(), *verb);

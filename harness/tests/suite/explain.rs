@@ -43,7 +43,7 @@ fn an_answer_is_0_whatever_it_is(#[case] question: &[&str], #[case] told: &[&str
 #[case::step(&["--step", "7", "--from", "web", "--to", "10.1.0.1"], "no-such-step", "up to 1")]
 #[case::node(&["--from", "wbe", "--to", "10.1.0.1"], "no-such-node", "did you mean `web`?")]
 #[case::address(&["--from", "web", "--to", "database"], "bad-address", "10.0.0.2")]
-#[case::ipv6(&["--from", "web", "--to", "::1"], "ipv6-not-supported", "IPv4")]
+#[case::ipv6(&["--from", "web", "--to", "::1"], "ipv6-off", "under `ipv6`")]
 #[case::port(&["--from", "web", "--to", "10.1.0.1", "--tcp", "0"], "port-zero", "from 1")]
 #[case::interface(&["--from", "web/eth0", "--to", "10.1.0.1"], "bad-node-name", "`--from web`")]
 #[case::no_interface(&["--from", "web", "--to", "10.1.0.1", "--arp"], "bad-link", "node/ifname")]

@@ -130,5 +130,5 @@ fn scenario_of(items: &str) -> String {
         .lines()
         .map(|line| format!("      {}\n", line.get(indent..).unwrap_or_default()))
         .collect();
-    format!("title: t\nnodes: {nodes}\nsteps:\n  - name: s\n    {list}:\n{items}")
+    format!("title: t\nnodes: {nodes}\nipv6: {nodes}\nsteps:\n  - name: s\n    {list}:\n{items}")
 }
