@@ -14,6 +14,6 @@ pub mod wait;
 pub use error::KernelError;
 pub use mac::Mac;
 pub use nft::{
-    Action, BaseChain, CtState, Dropped, Family, HookPoint, Match, NftHook, NftSocket, Policy,
-    TableFamily, Trace,
+    Action, BaseChain, CtState, Dropped, Family, FrameHook, HookPoint, Match, NftHook, NftSocket,
+    Policy, TableFamily, Trace,
 };

@@ -105,6 +105,7 @@ impl Diagnostic {
         "port-without-protocol",
         "port-zero",
         "refusing-route-with-a-way",
+        "reject-not-in-chain",
         "reply-not-in-arp",
         "reply-only-in-arp",
         "right-and-inert",

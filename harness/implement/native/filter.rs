@@ -4,10 +4,11 @@ use nix::errno::Errno;
 
 use super::{Carry, Native, node};
 use crate::implement::OperationError;
-use crate::kernel::{Action, CtState, KernelError, Match, NftHook, NftSocket, Policy};
+use crate::kernel::{Action, CtState, FrameHook, KernelError, Match, NftHook, NftSocket, Policy};
 use crate::scenario::{
-    Chain, Conditions, ConnectionState, Dnat, Family, Filter, Located, Masquerade, NodeName,
-    Notrack, Policy as SetPolicy, PolicyTarget, Protocol, Rule, Snat, Target,
+    BridgeChain, BridgeFilter, Chain, Conditions, ConnectionState, Dnat, Family, Filter, IfName,
+    IngressFilter, Located, Masquerade, NodeName, Notrack, Policy as SetPolicy, PolicyTarget,
+    Protocol, Rule, Snat, Target,
 };
 use crate::world::World;
 
@@ -44,10 +45,7 @@ impl Carry for Filter {
 
 impl Carry for SetPolicy {
     async fn carry(&self, _: &mut Native, world: &mut World) -> Result<(), OperationError> {
-        let policy = match self.to.value {
-            PolicyTarget::Accept => Policy::Accept,
-            PolicyTarget::Drop => Policy::Drop,
-        };
+        let policy = policy(self.to.value);
         open(world, &self.node)?
             .set_policy(
                 kernel_family(self.family()),
@@ -61,6 +59,48 @@ impl Carry for SetPolicy {
 impl Carry for Notrack {
     async fn carry(&self, _: &mut Native, world: &mut World) -> Result<(), OperationError> {
         append(world, self, Action::Notrack, "nftables notrack")
+    }
+}
+
+impl Carry for BridgeFilter {
+    async fn carry(&self, _: &mut Native, world: &mut World) -> Result<(), OperationError> {
+        let hook = match self.chain.value {
+            BridgeChain::Input => FrameHook::BridgeInput,
+            BridgeChain::Forward => FrameHook::BridgeForward,
+            BridgeChain::Output => FrameHook::BridgeOutput,
+        };
+        let name = |name: &Option<Located<IfName>>| name.as_ref().map(|it| it.as_str().to_owned());
+        let (input, out) = (name(&self.input), name(&self.out));
+        open(world, &self.node)?
+            .append_for_frames(
+                hook,
+                (input.as_deref(), out.as_deref()),
+                policy(self.then.value),
+            )
+            .map_err(|reason| lacking("nftables for bridges", reason))
+    }
+}
+
+impl Carry for IngressFilter {
+    async fn carry(&self, _: &mut Native, world: &mut World) -> Result<(), OperationError> {
+        let node = node(world, &self.dev.node)?;
+        let name = self.dev.ifname.as_str();
+        // Without the interface the kernel says what it says without the family.
+        node.route().link(name).await?;
+        node.enter(NftSocket::open)??
+            .append_for_frames(
+                FrameHook::Ingress(name),
+                (None, None),
+                policy(self.then.value),
+            )
+            .map_err(|reason| lacking("nftables at interfaces", reason))
+    }
+}
+
+fn policy(target: PolicyTarget) -> Policy {
+    match target {
+        PolicyTarget::Accept => Policy::Accept,
+        PolicyTarget::Drop => Policy::Drop,
     }
 }
 

@@ -204,6 +204,7 @@ mod tests {
             kind: ChainKind::Nat,
             hook: InetHookNumber::PostRouting,
             priority: 100,
+            device: None,
         };
         batch.add_chain(&chain, None);
         batch.append_rule(&Rule {

@@ -35,14 +35,16 @@ pub(super) fn chain(chain: &Chain, policy: Option<Policy>) -> NfTablesMessage {
         ChainKind::Filter => "filter",
         ChainKind::Nat => "nat",
     };
+    let mut hook = vec![
+        Hook::Number(chain.hook.into()),
+        // A signed number for the kernel, an unsigned one for the crate.
+        Hook::Priority(chain.priority.cast_unsigned()),
+    ];
+    hook.extend(chain.device.clone().map(Hook::NetDeviceName));
     let mut attributes = vec![
         ChainAttribute::Table(chain.table.name.to_owned()),
         ChainAttribute::Name(chain.name.clone()),
-        ChainAttribute::Hook(vec![
-            Hook::Number(chain.hook.into()),
-            // A signed number for the kernel, an unsigned one for the crate.
-            Hook::Priority(chain.priority.cast_unsigned()),
-        ]),
+        ChainAttribute::Hook(hook),
         ChainAttribute::Type(kind.to_owned()),
     ];
     attributes.extend(policy.map(|policy| ChainAttribute::Policy(verdict(policy))));

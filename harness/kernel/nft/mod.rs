@@ -59,6 +59,10 @@ const NAT: Class = Class {
     name: "nat",
     kind: ChainKind::Nat,
 };
+const MANGLE: Class = Class {
+    name: "mangle",
+    kind: ChainKind::Filter,
+};
 const FILTER: Class = Class {
     name: "filter",
     kind: ChainKind::Filter,
@@ -150,10 +154,10 @@ pub enum Action {
 }
 
 impl Action {
-    fn class(self) -> Class {
+    fn class(self, hook: NftHook) -> Class {
         match self {
             Self::Masquerade | Self::Snat(_) | Self::Dnat(..) => NAT,
-            Self::Accept | Self::Drop | Self::Reject => FILTER,
+            Self::Accept | Self::Drop | Self::Reject => filtering(hook),
             Self::Notrack => RAW,
         }
     }
@@ -181,6 +185,15 @@ impl Family {
     }
 }
 
+/// Returns the class of chains that let packets pass or not at a hook: iptables has no table `filter`
+/// before and behind routing.
+fn filtering(hook: NftHook) -> Class {
+    match hook {
+        NftHook::Prerouting | NftHook::Postrouting => MANGLE,
+        NftHook::Input | NftHook::Forward | NftHook::Output => FILTER,
+    }
+}
+
 /// Returns the chain of a class at a hook, with the priority that iptables has there
 /// (linux/netfilter_ipv4.h, `NF_IP_PRI_*`; linux/netfilter_ipv6.h has the same).
 fn chain(family: Family, class: Class, hook: NftHook) -> Chain {
@@ -193,6 +206,7 @@ fn chain(family: Family, class: Class, hook: NftHook) -> Chain {
     };
     let priority = match (class, hook) {
         (RAW, _) => -300,
+        (MANGLE, _) => -150,
         (NAT, NftHook::Prerouting | NftHook::Output) => -100,
         (NAT, _) => 100,
         _ => 0,
@@ -203,6 +217,56 @@ fn chain(family: Family, class: Class, hook: NftHook) -> Chain {
         kind: class.kind,
         hook: number,
         priority,
+        device: None,
+    }
+}
+
+/// A point of a frame's way where rules run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FrameHook<'a> {
+    /// In a bridge, before its own interface.
+    BridgeInput,
+    /// In a bridge, between two ports.
+    BridgeForward,
+    /// In a bridge, behind its own interface.
+    BridgeOutput,
+    /// At an interface, as soon as a frame has come in.
+    Ingress(&'a str),
+}
+
+impl FrameHook<'_> {
+    /// Returns the chain, with the priority that ebtables has there (linux/netfilter_bridge.h,
+    /// `NF_BR_PRI_FILTER_*`).
+    fn chain(self) -> Chain {
+        let (family, name, hook, priority) = match self {
+            Self::BridgeInput => ("bridge", "filter_input", InetHookNumber::LocalIn, -200),
+            Self::BridgeForward => ("bridge", "filter_forward", InetHookNumber::Forward, -200),
+            Self::BridgeOutput => ("bridge", "filter_output", InetHookNumber::LocalOut, 200),
+            // `NF_NETDEV_INGRESS` has the number of the first hook.
+            Self::Ingress(_) => ("netdev", "ingress", InetHookNumber::PreRouting, 0),
+        };
+        let device = match self {
+            Self::Ingress(device) => Some(device.to_owned()),
+            _ => None,
+        };
+        let family = match family {
+            "bridge" => NetfilterProtoFamily::Bridge,
+            _ => NetfilterProtoFamily::NetDev,
+        };
+        Chain {
+            table: Table {
+                family,
+                name: "netproof",
+            },
+            name: match &device {
+                Some(device) => format!("{name}_{device}"),
+                None => name.to_owned(),
+            },
+            kind: ChainKind::Filter,
+            hook,
+            priority,
+            device,
+        }
     }
 }
 
@@ -260,7 +324,38 @@ impl NftSocket {
         let mut statements = conditions.statements(family)?;
         statements.push(action.statement(family)?);
         let rule = Rule {
-            chain: chain(family, action.class(), hook),
+            chain: chain(family, action.class(hook), hook),
+            statements,
+        };
+        let mut batch = Batch::default();
+        batch.add_table(rule.chain.table);
+        batch.add_chain(&rule.chain, None);
+        batch.append_rule(&rule);
+        self.commit(&batch)
+    }
+
+    /// Appends a rule about frames, in the table `bridge netproof` or `netdev netproof`.
+    ///
+    /// # Errors
+    ///
+    /// `EINVAL` for a name that cannot be an interface's, `ENOENT` where there is no such interface or
+    /// the kernel lacks the family; otherwise what the kernel refused.
+    pub fn append_for_frames(
+        &mut self,
+        hook: FrameHook<'_>,
+        (input, out): (Option<&str>, Option<&str>),
+        policy: Policy,
+    ) -> Result<(), KernelError> {
+        let mut statements = Vec::new();
+        if let Some(name) = input {
+            statements.push(Statement::InInterface(InterfaceName::new(name)?));
+        }
+        if let Some(name) = out {
+            statements.push(Statement::OutInterface(InterfaceName::new(name)?));
+        }
+        statements.push(Statement::Decide(policy));
+        let rule = Rule {
+            chain: hook.chain(),
             statements,
         };
         let mut batch = Batch::default();
@@ -281,7 +376,7 @@ impl NftSocket {
         hook: NftHook,
         policy: Policy,
     ) -> Result<(), KernelError> {
-        let chain = chain(family, FILTER, hook);
+        let chain = chain(family, filtering(hook), hook);
         let mut batch = Batch::default();
         batch.add_table(chain.table);
         batch.add_chain(&chain, Some(policy));
@@ -400,7 +495,8 @@ mod tests {
 
     #[test]
     fn chains_run_when_those_of_iptables_do() {
-        let priority = |action: Action, hook| chain(Family::Ipv6, action.class(), hook).priority;
+        let priority =
+            |action: Action, hook| chain(Family::Ipv6, action.class(hook), hook).priority;
         assert_eq!(priority(Action::Notrack, NftHook::Output), -300);
         assert_eq!(priority(Action::Masquerade, NftHook::Postrouting), 100);
         let dnat = Action::Dnat("10.0.0.2".parse().unwrap(), None);

@@ -28,6 +28,8 @@ pub(super) struct Chain {
     pub(super) hook: InetHookNumber,
     /// The lower runs first.
     pub(super) priority: i32,
+    /// The interface at whose ingress it runs; only in tables of the family `netdev`.
+    pub(super) device: Option<String>,
 }
 
 /// What a chain may do with a packet.

@@ -221,12 +221,26 @@ pub enum EntryChain {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum FilterChain {
+    /// Packets that come from a wire, before they are routed.
+    Prerouting,
     /// Packets to the node itself.
     Input,
     /// Packets that the node passes on.
     Forward,
     /// Packets of the node itself.
     Output,
+    /// Packets that are about to leave.
+    Postrouting,
+}
+
+impl FilterChain {
+    /// Returns the table of iptables whose chain of that name may drop packets.
+    fn table(self) -> &'static str {
+        match self {
+            Self::Prerouting | Self::Postrouting => "mangle",
+            Self::Input | Self::Forward | Self::Output => "filter",
+        }
+    }
 }
 
 /// Any chain of iptables.
@@ -507,7 +521,7 @@ impl Rule for Filter {
     }
 
     fn table(&self) -> &'static str {
-        "filter"
+        self.chain.table()
     }
 
     fn target(&self) -> String {
@@ -550,7 +564,11 @@ impl Arguments for Policy {
             PolicyTarget::Drop => "DROP",
         };
         let tool = tool(self.family());
-        format!("{}{tool} -P {chain} {to}", exec(&self.node))
+        let table = match self.chain.table() {
+            "filter" => String::new(),
+            table => format!(" -t {table}"),
+        };
+        format!("{}{tool}{table} -P {chain} {to}", exec(&self.node))
     }
 }
 
@@ -590,6 +608,8 @@ impl Protocol {
 impl From<FilterChain> for Chain {
     fn from(chain: FilterChain) -> Self {
         match chain {
+            FilterChain::Prerouting => Self::Prerouting,
+            FilterChain::Postrouting => Self::Postrouting,
             FilterChain::Input => Self::Input,
             FilterChain::Forward => Self::Forward,
             FilterChain::Output => Self::Output,

@@ -10,6 +10,7 @@ mod arguments;
 mod bridge;
 mod device;
 mod filter;
+mod frames;
 mod link;
 mod listen;
 mod neighbour;
@@ -31,6 +32,7 @@ pub use filter::{
     Chain, Conditions, ConnectionState, Dnat, EntryChain, Filter, FilterChain, Masquerade, Notrack,
     Policy, PolicyTarget, Protocol, Rule, Snat, Target,
 };
+pub use frames::{BridgeChain, BridgeFilter, IngressFilter};
 pub use link::{Delete, Down, Master, Move, Netns, Nomaster, Rename, SetMac, SetMtu, Up, Veth};
 pub use listen::Listen;
 pub use neighbour::{Fdb, Neighbour};
@@ -107,6 +109,10 @@ macro_rules! verb_table {
             "filter" => Filter,
             /// Lets packets pass or not where no rule decides.
             "policy" => Policy,
+            /// Lets frames pass a bridge or not.
+            "bridge-filter" => BridgeFilter,
+            /// Lets frames come in at an interface or not.
+            "ingress-filter" => IngressFilter,
             /// Exempts packets from connection tracking.
             "notrack" => Notrack,
             /// Runs a server in a node.

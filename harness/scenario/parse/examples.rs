@@ -175,6 +175,18 @@ const EXAMPLES: &[(&str, &str)] = &[
         "policy",
         "policy: {in: host, chain: forward, family: ipv6, to: drop}",
     ),
+    (
+        "filter",
+        "filter: {in: host, chain: prerouting, input: eth0, then: drop}",
+    ),
+    (
+        "bridge-filter",
+        "bridge-filter: {in: host, chain: forward, input: veth0, out: veth1, then: drop}",
+    ),
+    (
+        "ingress-filter",
+        "ingress-filter: {dev: host/veth0, then: drop}",
+    ),
     ("notrack", "notrack: {in: host, source: 10.0.0.0/24}"),
     ("listen", "listen: {in: web, tcp: 80}"),
     ("listen", "listen: {in: web, udp: 53}"),

@@ -2,14 +2,31 @@
 
 use super::shape::Shape;
 use crate::scenario::diagnostic::Diagnostic;
-use crate::scenario::operation::{Chain, Conditions, Operation, Rule};
+use crate::scenario::operation::{Chain, Conditions, FilterChain, Operation, Rule, Target};
 use crate::scenario::value::Span;
 
 /// Checks an operation that appends a rule; any other is right.
 pub(super) fn check(shape: &mut Shape, operation: &Operation) {
     match operation {
         Operation::Masquerade(rule) => conditions(shape, &rule.conditions()),
-        Operation::Filter(rule) => conditions(shape, &rule.conditions()),
+        Operation::Filter(rule) => {
+            conditions(shape, &rule.conditions());
+            let told = matches!(
+                rule.chain.value,
+                FilterChain::Prerouting | FilterChain::Postrouting
+            );
+            if told && rule.then.value == Target::Reject {
+                let message = format!(
+                    "nothing can be rejected in the chain {}",
+                    rule.conditions().chain
+                );
+                let problem = Diagnostic::new("reject-not-in-chain", rule.then.span, message)
+                    .label("the sender would be told")
+                    .also(rule.chain.span, "here")
+                    .help("write `drop`, or name the chain `input`, `forward` or `output`");
+                shape.add(problem);
+            }
+        }
         Operation::Notrack(rule) => conditions(shape, &rule.conditions()),
         Operation::Snat(rule) => conditions(shape, &rule.conditions()),
         Operation::Dnat(rule) => {
@@ -55,7 +72,17 @@ fn conditions(shape: &mut Shape, of: &Conditions<'_>) {
             "packets to the node itself leave by no interface",
             "input",
         ),
-        _ => ([("", None), ("", None)], "", ""),
+        Chain::Prerouting => (
+            [("out", of.out), ("not-out", of.not_out)],
+            "it is not known yet by which interface they leave",
+            "input",
+        ),
+        Chain::Postrouting => (
+            [("input", of.input), ("not-input", of.not_input)],
+            "iptables does not know any more by which interface they came",
+            "out",
+        ),
+        Chain::Forward => ([("", None), ("", None)], "", ""),
     };
     for (key, name) in unknown {
         if let Some(name) = name {

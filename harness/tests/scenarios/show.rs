@@ -12,7 +12,15 @@ use netproof::scenario::parse;
 
 use crate::support;
 
-const TOOLS: &[&str] = &["ip", "iptables", "ip6tables", "sysctl", "unshare"];
+const TOOLS: &[&str] = &[
+    "ip",
+    "iptables",
+    "ip6tables",
+    "ebtables",
+    "nft",
+    "sysctl",
+    "unshare",
+];
 
 /// Where tools are, also for a user whose own path leaves out those of an administrator.
 const FOLDERS: &[&str] = &[
