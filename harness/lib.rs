@@ -47,7 +47,14 @@
 //! # let expectation = &scenario.steps[0].expectations[0];
 //!
 //! let fate = Fate::Reply { ttl: Some(63), source: None, by: None };
-//! let record = Record { fate, sightings: vec![], attempts: 1, doubts: vec![], ms: 0.3 };
+//! let record = Record {
+//!     fate,
+//!     sightings: vec![],
+//!     attempts: 1,
+//!     doubts: vec![],
+//!     ms: 0.3,
+//!     explanation: None,
+//! };
 //! let judgement = judge(expectation, &record, &|link| link.node.as_str() == "web");
 //! assert_eq!(judgement.verdict, Verdict::Fail);
 //! assert_eq!((judgement.mismatches[0].expected.as_str(), judgement.mismatches[0].seen.as_str()), ("64", "63"));

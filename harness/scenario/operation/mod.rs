@@ -8,6 +8,7 @@
 mod address;
 mod arguments;
 mod bridge;
+mod conditions;
 mod device;
 mod filter;
 mod frames;
@@ -27,10 +28,10 @@ pub use address::{Address, NextHop, Refusal, Route};
 pub(super) use arguments::word;
 pub use arguments::{Arguments, HOST, Mention};
 pub use bridge::{Bridge, BridgeOptions, BridgePort, BridgeSet, PortStage};
+pub use conditions::{Chain, Conditions, ConnectionState, Protocol, Rule};
 pub use device::{Dummy, Ifb, Macvlan, MacvlanMode, Tap, Tun, Vlan, Vxlan};
 pub use filter::{
-    Chain, Conditions, ConnectionState, Dnat, EntryChain, Filter, FilterChain, Masquerade, Notrack,
-    Policy, PolicyTarget, Protocol, Rule, Snat, Target,
+    Dnat, EntryChain, Filter, FilterChain, Masquerade, Notrack, Policy, PolicyTarget, Snat, Target,
 };
 pub use frames::{BridgeChain, BridgeFilter, IngressFilter};
 pub use link::{Delete, Down, Master, Move, Netns, Nomaster, Rename, SetMac, SetMtu, Up, Veth};
