@@ -13,7 +13,7 @@ pub const SCENARIO: Duration = Duration::from_secs(300);
 pub const STEP: Duration = Duration::from_secs(120);
 
 /// How long one operation may take. The kernel needs milliseconds for most, and for the longest, the
-/// deletion of a node, what [`DISSOLVE`] grants.
+/// deletion of a node, what `DISSOLVE` grants.
 pub const OPERATION: Duration = Duration::from_secs(30);
 
 /// How long the kernel may take to dissolve a deleted node.
