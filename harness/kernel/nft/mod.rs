@@ -327,11 +327,7 @@ impl NftSocket {
             chain: chain(family, action.class(hook), hook),
             statements,
         };
-        let mut batch = Batch::default();
-        batch.add_table(rule.chain.table);
-        batch.add_chain(&rule.chain, None);
-        batch.append_rule(&rule);
-        self.commit(&batch)
+        self.append_rule(&rule)
     }
 
     /// Appends a rule about frames, in the table `bridge netproof` or `netdev netproof`.
@@ -358,10 +354,14 @@ impl NftSocket {
             chain: hook.chain(),
             statements,
         };
+        self.append_rule(&rule)
+    }
+
+    fn append_rule(&mut self, rule: &Rule) -> Result<(), KernelError> {
         let mut batch = Batch::default();
         batch.add_table(rule.chain.table);
         batch.add_chain(&rule.chain, None);
-        batch.append_rule(&rule);
+        batch.append_rule(rule);
         self.commit(&batch)
     }
 
