@@ -111,6 +111,7 @@ impl Diagnostic {
         "right-without-fails",
         "route-to-nowhere",
         "same-interface-twice",
+        "same-port",
         "share-without-add",
         "syntax",
         "tab",
