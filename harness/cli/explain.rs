@@ -81,6 +81,7 @@ fn question(args: &ExplainArgs, scenario: &Scenario) -> Result<Question, ValueEr
             from: from.clone(),
             to: to.clone(),
             port: Located::nowhere(port),
+            from_port: None,
         };
         match (args.kind.udp, args.kind.tcp) {
             (Some(port), _) => Probe::Udp(exchange(port)),

@@ -3,8 +3,10 @@
 //! Invariant: no other module names a netlink type. What comes out of here is netproof's own.
 
 pub mod backlog;
+pub mod conntrack;
 pub mod counters;
 mod error;
+pub mod legacy;
 mod mac;
 mod nft;
 pub mod route;

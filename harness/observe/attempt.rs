@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use nix::errno::Errno;
 
-use super::cause::Moved;
+use super::cause::{Moved, Tracked, tracked};
 use super::fate::{Fate, rejection_of_errno, rejection_of_icmp};
 use super::frame::{Direction, Frame};
 use super::identity::{Identity, Part, TOKEN_LENGTH, sequence_of_syn};
@@ -32,6 +32,8 @@ pub(super) struct Attempt {
     pub(super) frames: Vec<Frame>,
     /// The counters of every node, where the probe was not answered.
     pub(super) moved: Moved,
+    /// The connections that were tracked before, where the probe may belong to one of them.
+    pub(super) tracked: Tracked,
     /// How long the kernel needs before another attempt can show more.
     pub(super) wait: Duration,
 }
@@ -91,6 +93,7 @@ impl Observer {
             self.neighbours_overflowed(world, from).await?;
         }
         let before = self.read_counters()?;
+        let tracked = tracked(world, probe)?;
         let (sent, mark) = self.send(node, topology, probe).await?;
         let rest = self.come_to_rest(world, topology, from).await?;
         let identity = match mark {
@@ -110,6 +113,7 @@ impl Observer {
                 walk: Walk::default(),
                 frames: Vec::new(),
                 moved: Moved::new(),
+                tracked: Tracked::new(),
                 wait: Duration::ZERO,
             });
         }
@@ -139,6 +143,7 @@ impl Observer {
             walk,
             frames: rest.frames,
             moved,
+            tracked,
             wait,
         })
     }
@@ -164,16 +169,16 @@ impl Observer {
                 };
                 Ok((sent, Mark::Known(Identity::Echo { token })))
             }
-            Probe::Udp(Exchange { port, .. }) => {
+            Probe::Udp(exchange) => {
                 let open = |from_port| UdpProbe::open(family, token, from_port);
-                let (udp, _) = self.open_on_free_port(node, port.value, open)?;
-                let sent = after(udp.send(to, port.value), Sent::Udp(udp));
+                let (udp, _) = self.open_on_port(node, exchange, open)?;
+                let sent = after(udp.send(to, exchange.port.value), Sent::Udp(udp));
                 Ok((sent, Mark::Known(Identity::Udp { token })))
             }
-            Probe::Tcp(Exchange { port, .. }) => {
+            Probe::Tcp(exchange) => {
                 let open = |from_port| TcpProbe::open(family, from_port);
-                let (tcp, from_port) = self.open_on_free_port(node, port.value, open)?;
-                let sent = after(tcp.send(to, port.value), Sent::Tcp(tcp));
+                let (tcp, from_port) = self.open_on_port(node, exchange, open)?;
+                let sent = after(tcp.send(to, exchange.port.value), Sent::Tcp(tcp));
                 Ok((sent, Mark::Syn { from_port }))
             }
             Probe::Arp(ask) | Probe::Ndp(ask) => {
@@ -211,6 +216,26 @@ impl Observer {
         let mut token = *b"netproof probe\0\0";
         token[TOKEN_LENGTH - 4..].copy_from_slice(&self.attempts.to_be_bytes());
         token
+    }
+
+    /// Opens a probe's socket on the port that it asks for, or on one that is free.
+    fn open_on_port<T: Send>(
+        &mut self,
+        node: &Node,
+        exchange: &Exchange,
+        open: impl Fn(u16) -> Result<T, Errno> + Sync,
+    ) -> Result<(T, u16), ObserveError> {
+        let Some(port) = exchange.from_port.as_ref().map(|port| port.value) else {
+            return self.open_on_free_port(node, exchange.port.value, open);
+        };
+        match node.enter(|| open(port))? {
+            Ok(opened) => Ok((opened, port)),
+            Err(Errno::EADDRINUSE) => Err(ObserveError::PortInUse {
+                node: node.name().clone(),
+                port,
+            }),
+            Err(errno) => Err(refused(errno)),
+        }
     }
 
     /// Opens a probe's socket on a port that was not used before and that no server has. It is

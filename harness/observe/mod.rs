@@ -74,18 +74,37 @@ pub enum ObserveError {
     /// A probe names a node that is not there.
     #[error("there is no node `{0}` to send from")]
     NoSuchNode(NodeName),
+    /// A probe names a port that the node's own socket has.
+    #[error("`{node}` cannot send from port {port}: a socket of its own has it")]
+    PortInUse {
+        /// The node that sends.
+        node: NodeName,
+        /// The port that it should send from.
+        port: u16,
+    },
     /// A probe names an interface that is not there.
     #[error("there is no interface `{0}` to send on")]
     NoSuchLink(crate::scenario::LinkRef),
 }
 
 impl ObserveError {
+    /// Tells whether the probe names what its scenario does not have, or has otherwise in use.
+    pub fn is_of_scenario(&self) -> bool {
+        matches!(
+            self,
+            Self::NoSuchNode(_) | Self::NoSuchLink(_) | Self::PortInUse { .. }
+        )
+    }
+
     /// Returns what the kernel said, where it was the kernel that refused.
     pub fn kernel(&self) -> Option<&KernelError> {
         match self {
             Self::Kernel(error) | Self::Tap(TapError::Kernel { source: error, .. }) => Some(error),
             Self::World(error) | Self::Tap(TapError::World(error)) => Some(&error.reason),
-            Self::TooManyNeighbours { .. } | Self::NoSuchNode(_) | Self::NoSuchLink(_) => None,
+            Self::TooManyNeighbours { .. }
+            | Self::NoSuchNode(_)
+            | Self::NoSuchLink(_)
+            | Self::PortInUse { .. } => None,
         }
     }
 }

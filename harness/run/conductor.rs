@@ -493,8 +493,8 @@ impl Conductor<'_> {
                 let judgement = judge(expectation, &record, &exists);
                 (judgement, record.fate.to_string(), way(&record))
             }
-            // The scenario asks for what its operations have not made.
-            Err(error @ (ObserveError::NoSuchLink(_) | ObserveError::NoSuchNode(_))) => {
+            // The scenario asks for what its operations have not made, or have made use of.
+            Err(error) if error.is_of_scenario() => {
                 let seen = error.to_string();
                 let mismatch = Mismatch {
                     what: "from".to_owned(),
@@ -509,7 +509,7 @@ impl Conductor<'_> {
             }
             Err(error) => return Err(error.into()),
         };
-        // Where the probe could not be sent, for want of a node or an interface, nothing is shown.
+        // Where the probe could not be sent, for want of a node, an interface or a port, nothing is shown.
         let shown = self.trial.is_some() && sent && judgement.verdict == Verdict::Fail;
         send(&Event::Expectation {
             scenario: self.scenario.to_owned(),

@@ -112,6 +112,7 @@ impl Diagnostic {
         "right-without-fails",
         "route-to-nowhere",
         "same-interface-twice",
+        "same-port",
         "share-without-add",
         "syntax",
         "tab",

@@ -74,7 +74,7 @@ pub struct Solicitation {
 
 /// A UDP datagram or a TCP connection from a node to a port of an address.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Exchange {
     /// The node that sends.
     pub from: Located<NodeName>,
@@ -82,6 +82,10 @@ pub struct Exchange {
     pub to: Located<IpAddr>,
     /// The port that is sent to.
     pub port: Located<u16>,
+    /// The port that is sent from, as `nc -p`: to a router that tracks connections, two probes with
+    /// the same ports are one connection. A fresh port from 33000 to 52999 when it is not given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from_port: Option<Located<u16>>,
 }
 
 /// What has to become of a probe.
@@ -279,14 +283,11 @@ impl fmt::Display for Probe {
                 write!(f, "{} from {} for {}", self.kind(), ask.from, ask.to)
             }
             Self::Udp(to) | Self::Tcp(to) => {
-                write!(
-                    f,
-                    "{} from {} to {} port {}",
-                    self.kind(),
-                    to.from,
-                    to.to,
-                    to.port
-                )
+                write!(f, "{} from {}", self.kind(), to.from)?;
+                if let Some(port) = &to.from_port {
+                    write!(f, " port {port}")?;
+                }
+                write!(f, " to {} port {}", to.to, to.port)
             }
         }
     }

@@ -12,7 +12,9 @@ use netlink_packet_netfilter::nftables::{
     ChainAttribute, ChainMessage, DataAttribute, Expressions, Hook, Immediate, Meta, MetaKey,
     NfTablesMessage, Register, RuleAttribute, RuleMessage, TableAttribute, TableMessage,
 };
-use netlink_packet_netfilter::{NetfilterHeader, NetfilterMessage, NetfilterProtoFamily};
+use netlink_packet_netfilter::{
+    NetfilterHeader, NetfilterMessage, NetfilterMessageInner, NetfilterProtoFamily,
+};
 use netlink_sys::{Socket, SocketAddr, protocols::NETLINK_NETFILTER};
 use rtnetlink::packet_core::{
     DefaultNla, NLM_F_CREATE, NLM_F_DUMP, NLM_F_REQUEST, NetlinkMessage, NetlinkPayload, Nla as _,
@@ -213,12 +215,26 @@ impl NftSocket {
         Ok(handles)
     }
 
-    /// Asks for all objects of a kind.
+    /// Asks for all objects of nftables of a kind.
     fn dump(
         &mut self,
         family: NetfilterProtoFamily,
         question: NfTablesMessage,
     ) -> Result<Vec<(NetfilterProtoFamily, NfTablesMessage)>, KernelError> {
+        let answers = self.dump_any(family, question)?;
+        let of_nftables = |message: NetfilterMessage| match message.inner {
+            NetfilterMessageInner::NfTables(answer) => Some((message.header.family, answer)),
+            _ => None,
+        };
+        Ok(answers.into_iter().filter_map(of_nftables).collect())
+    }
+
+    /// Asks any part of netfilter for all objects of a kind.
+    pub(in crate::kernel) fn dump_any(
+        &mut self,
+        family: NetfilterProtoFamily,
+        question: impl Into<NetfilterMessageInner>,
+    ) -> Result<Vec<NetfilterMessage>, KernelError> {
         let failed = |error: io::Error| KernelError::from_io(&error);
         let header = NetfilterHeader::new(family, 0, 0);
         let mut message = NetlinkMessage::from(NetfilterMessage::new(header, question));
@@ -239,14 +255,7 @@ impl NftSocket {
             };
             for message in messages(&datagram) {
                 match message.payload {
-                    NetlinkPayload::InnerMessage(inner) => {
-                        let family = inner.header.family;
-                        if let netlink_packet_netfilter::NetfilterMessageInner::NfTables(answer) =
-                            inner.inner
-                        {
-                            answers.push((family, answer));
-                        }
-                    }
+                    NetlinkPayload::InnerMessage(inner) => answers.push(inner),
                     NetlinkPayload::Done(_) => return Ok(answers),
                     NetlinkPayload::Error(error) => {
                         return match error.code {
@@ -354,9 +363,8 @@ impl Trace {
             for message in messages(&datagram) {
                 if let NetlinkPayload::InnerMessage(inner) = message.payload
                     && let Some(family) = TableFamily::from_wire(inner.header.family)
-                    && let netlink_packet_netfilter::NetfilterMessageInner::NfTables(
-                        NfTablesMessage::Trace(attributes),
-                    ) = inner.inner
+                    && let NetfilterMessageInner::NfTables(NfTablesMessage::Trace(attributes)) =
+                        inner.inner
                 {
                     let event = TraceEvent::read(&attributes);
                     found.extend(self.take(family, event, &mut packets));

@@ -9,12 +9,14 @@
 //! was excluded.
 
 mod bridge;
+mod legacy;
 mod neighbour;
 mod packet;
 mod routing;
 mod rules;
 mod segment;
 mod sender;
+mod stale;
 mod station;
 mod wire;
 
@@ -24,6 +26,7 @@ use std::net::IpAddr;
 use serde::{Deserialize, Serialize};
 
 use self::packet::Packet;
+pub(super) use self::stale::{Tracked, tracked};
 use super::attempt::Attempt;
 use super::fate::Fate;
 use super::frame::{Direction, Frame};
@@ -71,6 +74,7 @@ pub(super) struct Scene<'a> {
     pub(super) walk: &'a Walk,
     pub(super) frames: &'a [Frame],
     pub(super) moved: &'a Moved,
+    pub(super) tracked: &'a Tracked,
 }
 
 /// An explanation in the making: what was found on the way to it.
@@ -113,6 +117,12 @@ impl Search {
             mend,
             replayed: false,
         }
+    }
+
+    /// Counts what was excluded as evidence: for a cause that nothing else speaks for.
+    pub(super) fn by_exclusion(&mut self) {
+        self.evidence
+            .splice(..0, std::mem::take(&mut self.excluded));
     }
 
     fn unexplained(self, at: Place) -> Explanation {
@@ -200,6 +210,7 @@ pub(super) async fn explain(
         walk: &attempt.walk,
         frames: &attempt.frames,
         moved: &attempt.moved,
+        tracked: &attempt.tracked,
     };
     let mut search = Search::default();
     let explained = match &attempt.fate {
@@ -208,6 +219,10 @@ pub(super) async fn explain(
             sender::rejected(observer, &scene, &mut search, *how, by).await?
         }
         Fate::Lost { after, leg, .. } => lost(observer, &scene, &mut search, after, *leg).await?,
+    };
+    let explained = match explained {
+        Some(found) => Some(found),
+        None => legacy::by_exclusion(&scene, &mut search, &attempt.fate)?,
     };
     let at = match &attempt.fate {
         Fate::Rejected { by, .. } => Place::Node(by.clone()),

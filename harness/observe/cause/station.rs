@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use super::packet::{Packet, link_ref, station};
 use super::routing::{OWN, Way, family, source, way};
 use super::{
-    Explanation, ObserveError, Scene, Search, in_node, key, neighbour, rules, sender, wire,
+    Explanation, ObserveError, Scene, Search, in_node, key, neighbour, rules, sender, stale, wire,
 };
 use crate::kernel::route::{Link, LinkKind, NeighbourState};
 use crate::observe::Observer;
@@ -25,7 +25,7 @@ pub(super) async fn arrived(
     if let Some(found) = rules::ask(observer, scene, search, node, packet).await? {
         return Ok(Some(found));
     }
-    routed(scene, search, packet).await
+    routed(observer, scene, search, packet).await
 }
 
 /// The frame came to an interface that does not have its hardware address.
@@ -114,6 +114,7 @@ fn between_ports(scene: &Scene<'_>, search: &mut Search, packet: &Packet) -> Opt
 
 /// Rules let it pass: it is routed, or taken.
 async fn routed(
+    observer: &mut Observer,
     scene: &Scene<'_>,
     search: &mut Search,
     packet: &Packet,
@@ -138,7 +139,7 @@ async fn routed(
         return Ok(Some(found));
     }
     match way {
-        Way::Here => taken(scene, search, packet).await,
+        Way::Here => taken(observer, scene, search, packet).await,
         Way::Unknown => Ok(None),
         Way::Out { link, .. } if !forwards && link != packet.link => {
             Ok(forwarding_off(scene, search, packet, &path))
@@ -286,6 +287,7 @@ pub(super) fn too_big(
 
 /// It is for this node. Nothing came of it, or what came of it was lost here.
 async fn taken(
+    observer: &mut Observer,
     scene: &Scene<'_>,
     search: &mut Search,
     packet: &Packet,
@@ -314,7 +316,7 @@ async fn taken(
     let back = (packet.destination, packet.source);
     match way(scene, search, node, &fib, back, OWN) {
         Err(refused) => Ok(Some(*refused)),
-        Ok(Way::Nowhere) => Ok(Some(no_way_back(scene, search, packet))),
+        Ok(Way::Nowhere) => no_way_back(observer, scene, search, packet).await.map(Some),
         Ok(Way::Here | Way::Unknown) => Ok(None),
         Ok(Way::Out {
             link,
@@ -365,7 +367,12 @@ fn echo_ignored(
     )))
 }
 
-fn no_way_back(scene: &Scene<'_>, search: &mut Search, packet: &Packet) -> Explanation {
+async fn no_way_back(
+    observer: &mut Observer,
+    scene: &Scene<'_>,
+    search: &mut Search,
+    packet: &Packet,
+) -> Result<Explanation, ObserveError> {
     let node = &packet.on.node;
     let source = packet.source;
     search.found(format!("route of {node} back to {source}"), "none");
@@ -384,6 +391,9 @@ fn no_way_back(scene: &Scene<'_>, search: &mut Search, packet: &Packet) -> Expla
             format!("source of the packet behind {router}"),
             format!("{source}, as it was before"),
         );
+        if let Some(found) = stale::translation(observer, scene, search, packet).await? {
+            return Ok(found);
+        }
         let why = format!(
             "{node} has no route back to {source}, and {router} sent the packet on with that private source"
         );
@@ -394,10 +404,10 @@ fn no_way_back(scene: &Scene<'_>, search: &mut Search, packet: &Packet) -> Expla
         };
         let rule = format!("{tool} -t nat -A POSTROUTING -s {source} -j MASQUERADE");
         let mend = in_node(&router, &rule);
-        return search.name(Cause::NotTranslated, router, why, Some(mend));
+        return Ok(search.name(Cause::NotTranslated, router, why, Some(mend)));
     }
     let why = format!("{node} has no route back to {source}");
-    search.name(Cause::NoRouteBack, node.clone(), why, None)
+    Ok(search.name(Cause::NoRouteBack, node.clone(), why, None))
 }
 
 /// RFC 1918, and RFC 4193.

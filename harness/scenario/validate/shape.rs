@@ -391,7 +391,24 @@ impl Shape {
             Probe::Arp(_) | Probe::Ndp(_) => {}
             Probe::Udp(exchange) | Probe::Tcp(exchange) => {
                 self.port(exchange.port.value, exchange.port.span);
+                if let Some(from) = &exchange.from_port {
+                    self.port(from.value, from.span);
+                    self.not_both_ports(from, &exchange.port);
+                }
             }
+        }
+    }
+
+    /// A socket that asks itself is answered by itself: TCP's simultaneous open, RFC 9293 section
+    /// 3.5.
+    fn not_both_ports(&mut self, from: &Located<u16>, to: &Located<u16>) {
+        if from.value == to.value && from.value != 0 {
+            let message = format!("the probe goes from port {from} to the same port");
+            let problem = Diagnostic::new("same-port", from.span, message)
+                .label("a socket that asks itself is answered by itself")
+                .also(to.span, "sent to")
+                .help("send from another port, or leave `from-port` out");
+            self.problems.push(problem);
         }
     }
 

@@ -39,6 +39,9 @@ struct Table {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Step {
+    /// What comes before, where it takes more than one step.
+    #[serde(default)]
+    before: Vec<Step>,
     #[serde(default)]
     r#do: Vec<Value>,
     expect: Vec<Value>,
@@ -58,6 +61,8 @@ struct NotIn {
 #[serde(deny_unknown_fields)]
 struct Case {
     topology: String,
+    #[serde(default)]
+    before: Vec<Step>,
     #[serde(default)]
     r#do: Vec<Value>,
     expect: Vec<Value>,
@@ -81,6 +86,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         for (name, case) in cases {
             trials.push(Trial::test(format!("causes/{file}/{name}"), move || {
                 let step = Step {
+                    before: case.before.clone(),
                     r#do: case.r#do.clone(),
                     expect: case.expect.clone(),
                 };
@@ -122,18 +128,16 @@ fn topologies() -> BTreeSet<String> {
 /// that is expected comes true, and the cause is expected.
 fn found(topology: &str, step: &Step, cause: Option<Cause>) -> Result<Explanation, Failed> {
     let mut scenario: Value = read(&format!("{topology}.yaml"));
-    let broken = json!({
-        "name": "What breaks it",
-        "do": step.r#do,
-        "expect": step.expect,
-    });
     let steps = scenario["steps"].as_array_mut();
     let steps = steps.ok_or("the topology has no steps")?;
-    steps.push(broken);
-    if step.r#do.is_empty()
-        && let Some(step) = steps.last_mut().and_then(Value::as_object_mut)
-    {
-        step.remove("do");
+    let before = step.before.iter().enumerate();
+    let named = before.map(|(at, step)| (format!("What comes before: {at}"), step));
+    for (name, step) in named.chain([("What breaks it".to_owned(), step)]) {
+        let mut broken = json!({"name": name, "expect": step.expect});
+        if !step.r#do.is_empty() {
+            broken["do"] = json!(step.r#do);
+        }
+        steps.push(broken);
     }
     // JSON is YAML too.
     let scenario = NamedScenario {

@@ -8,6 +8,7 @@
 //! * `idle/tutorials/gateway`: without any one of its operations, one of its expectations fails;
 //! * `causes/no-route/chain`: the cause, injected into another topology, is named from evidence;
 //! * `identity/...`: the facts are the same bytes in every tier, as every user, on every machine;
+//! * `legacy/...`: rules of iptables-legacy are named where nothing else explains;
 //! * `life/...`: nothing of a run outlives it, whichever of its processes is killed;
 //! * `machines/...`: on a machine that can do less, `doctor` and `run` name the obstacle and its cure;
 //! * `load/...`: no verdict and no cause is wrong while every processor is busy otherwise;
@@ -29,6 +30,7 @@ mod causes;
 mod flips;
 mod identity;
 mod idle;
+mod legacy;
 mod life;
 mod limited;
 mod load;
@@ -69,6 +71,7 @@ fn main() -> ExitCode {
     trials.extend(idle::trials(&scenarios));
     trials.extend(identity::trials());
     trials.extend(causes::trials());
+    trials.extend(legacy::trials());
     trials.extend(life::trials());
     trials.extend(limited::trials());
     trials.extend(load::trials());

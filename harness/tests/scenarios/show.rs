@@ -3,7 +3,6 @@
 //! These cases need `ip`, `iptables`, `ip6tables`, `sysctl` and `unshare`. Where one is missing they are shown as
 //! ignored; `NETPROOF_REQUIRE=ip` says that none may be.
 
-use std::path::Path;
 use std::process::{Command, Stdio};
 
 use libtest_mimic::{Failed, Trial};
@@ -22,21 +21,11 @@ const TOOLS: &[&str] = &[
     "unshare",
 ];
 
-/// Where tools are, also for a user whose own path leaves out those of an administrator.
-const FOLDERS: &[&str] = &[
-    "/usr/local/sbin",
-    "/usr/local/bin",
-    "/usr/sbin",
-    "/usr/bin",
-    "/sbin",
-    "/bin",
-];
-
 pub(crate) fn trials(scenarios: &[NamedScenario]) -> Vec<Trial> {
     let missing: Vec<&str> = TOOLS
         .iter()
         .copied()
-        .filter(|tool| !is_there(tool))
+        .filter(|tool| !support::is_there(tool))
         .collect();
     let ignored =
         !missing.is_empty() && missing.iter().all(|tool| !support::required().holds(tool));
@@ -63,12 +52,6 @@ pub(crate) fn trials(scenarios: &[NamedScenario]) -> Vec<Trial> {
         .into_iter()
         .map(|trial| trial.with_ignored_flag(ignored))
         .collect()
-}
-
-fn is_there(tool: &str) -> bool {
-    FOLDERS
-        .iter()
-        .any(|folder| Path::new(folder).join(tool).exists())
 }
 
 /// Runs the whole script as its first lines say. Where the kernel lacks what a scenario needs, so does
@@ -101,7 +84,7 @@ fn is_runnable(scenario: &NamedScenario) -> Result<(), Failed> {
 fn sh(command: &str) -> Command {
     let mut sh = Command::new("sh");
     sh.args(["-c", command])
-        .env("PATH", FOLDERS.join(":"))
+        .env("PATH", support::FOLDERS.join(":"))
         .stdin(Stdio::null());
     sh
 }

@@ -8,6 +8,23 @@ use libtest_mimic::Failed;
 use netproof::report::pcapng;
 use netproof::run::{Event, NamedScenario, Outcome, Required};
 
+/// Where tools are, also for a user whose own path leaves out those of an administrator.
+pub(crate) const FOLDERS: &[&str] = &[
+    "/usr/local/sbin",
+    "/usr/local/bin",
+    "/usr/sbin",
+    "/usr/bin",
+    "/sbin",
+    "/bin",
+];
+
+/// Tells whether a tool is installed.
+pub(crate) fn is_there(tool: &str) -> bool {
+    FOLDERS
+        .iter()
+        .any(|folder| Path::new(folder).join(tool).exists())
+}
+
 /// The root of the package.
 pub(crate) fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
