@@ -31,7 +31,13 @@ pub(super) fn explain(args: &ExplainArgs) -> Exit {
     let _ = runner.explain(&only.named, question, &mut |event| told.take(event));
     runner.wait_until_gone();
     if let Some((message, help)) = &told.mistake {
-        print_error(&mistake("no-such-interface", message, help));
+        // An interface is looked for only to ask by ARP.
+        let id = if args.kind.arp {
+            "no-such-interface"
+        } else {
+            "port-in-use"
+        };
+        print_error(&mistake(id, message, help));
         return Exit::Usage;
     }
     let text = match args.format {
@@ -81,11 +87,16 @@ fn question(args: &ExplainArgs, scenario: &Scenario) -> Result<Question, ValueEr
             from: from.clone(),
             to: to.clone(),
             port: Located::nowhere(port),
-            from_port: None,
+            from_port: args.from_port.map(Located::nowhere),
         };
         match (args.kind.udp, args.kind.tcp) {
             (Some(port), _) => Probe::Udp(exchange(port)),
             (None, Some(port)) => Probe::Tcp(exchange(port)),
+            (None, None) if args.from_port.is_some() => {
+                let message = "a ping has no port that it comes from";
+                let help = "add `--udp PORT` or `--tcp PORT`, or leave `--from-port` out";
+                return Err(ValueError::new("udp-or-tcp", message, help));
+            }
             (None, None) => Probe::Ping(Ping {
                 from,
                 to,

@@ -128,6 +128,9 @@ struct ExplainArgs {
     to: String,
     #[command(flatten)]
     kind: KindArgs,
+    /// The port that the datagram or connection comes from; a fresh one if it is not given.
+    #[arg(long, value_name = "PORT", conflicts_with = "arp")]
+    from_port: Option<u16>,
     /// How to report.
     #[arg(long, value_enum, default_value_t = Format::Human)]
     format: Format,

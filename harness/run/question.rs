@@ -41,6 +41,13 @@ impl Conductor<'_> {
                 })?;
             }
             Err(ObserveError::NoSuchLink(link)) => send(&self.no_such_link(&link, &topology))?,
+            Err(error @ ObserveError::PortInUse { .. }) => send(&Event::Failure {
+                scenario: self.scenario.to_owned(),
+                step: self.step,
+                blame: Blame::Asker,
+                message: error.to_string(),
+                help: Some("send from another port".to_owned()),
+            })?,
             Err(error) => return Err(error.into()),
         }
         Ok(())

@@ -136,6 +136,22 @@ fn a_scenario_that_fails_is_not_recorded() {
     assert!(!folder.path().join("snapshots").exists());
 }
 
+#[test]
+fn a_port_that_a_server_has_is_not_sent_from() {
+    let wrong = RIGHT
+        .replace(
+            "    expect:",
+            "      - listen: {in: a, udp: 4000}\n    expect:",
+        )
+        .replace(
+            "ping: {from: a, to: 10.0.0.2}",
+            "udp: {from: a, to: 10.0.0.2, port: 53, from-port: 4000}",
+        );
+    let text = assert_code(&run(&wrong, |_| {}), 1);
+    let says = "`a` cannot send from port 4000: a socket of its own has it";
+    assert!(text.contains(says), "{text}");
+}
+
 #[rstest]
 #[case::arp("arp: {from: a/eth9, to: 10.0.0.2}", "no interface `a/eth9`")]
 #[case::not_seen("not-seen: [{on: b/eth9}]", "no such interface")]

@@ -45,6 +45,8 @@ fn an_answer_is_0_whatever_it_is(#[case] question: &[&str], #[case] told: &[&str
 #[case::address(&["--from", "web", "--to", "database"], "bad-address", "10.0.0.2")]
 #[case::ipv6(&["--from", "web", "--to", "::1"], "ipv6-off", "under `ipv6`")]
 #[case::port(&["--from", "web", "--to", "10.1.0.1", "--tcp", "0"], "port-zero", "from 1")]
+#[case::same_port(&["--from", "web", "--to", "10.1.0.1", "--tcp", "80", "--from-port", "80"], "same-port", "another port")]
+#[case::port_of_a_ping(&["--from", "web", "--to", "10.1.0.1", "--from-port", "80"], "udp-or-tcp", "--udp PORT")]
 #[case::interface(&["--from", "web/eth0", "--to", "10.1.0.1"], "bad-node-name", "`--from web`")]
 #[case::no_interface(&["--from", "web", "--to", "10.1.0.1", "--arp"], "bad-link", "node/ifname")]
 #[case::other_interface(&["--from", "web/eht0", "--to", "10.1.0.1", "--arp"], "no-such-interface", "did you mean `eth0`?")]
@@ -105,7 +107,10 @@ fn question_of(expectation: &Expectation) -> Option<(Vec<String>, &'static str)>
         Probe::Ping(_) => (probe.from().to_string(), Vec::new()),
         Probe::Arp(ask) | Probe::Ndp(ask) => (ask.from.to_string(), vec!["--arp".to_owned()]),
         Probe::Udp(to) | Probe::Tcp(to) => {
-            let kind = vec![format!("--{}", probe.kind()), to.port.to_string()];
+            let mut kind = vec![format!("--{}", probe.kind()), to.port.to_string()];
+            if let Some(port) = &to.from_port {
+                kind.extend(["--from-port".to_owned(), port.to_string()]);
+            }
             (probe.from().to_string(), kind)
         }
     };
