@@ -127,7 +127,7 @@ impl World {
                 .iter()
                 .find_map(|(node, link)| Some((node, link, missing(&topology, node, link)?)));
             if stuck.is_none() {
-                self.set_neighbour_patience(&topology).await?;
+                self.leave_nothing_waiting(&topology).await?;
                 stuck = self.deaf_link(&topology).await?;
             }
             if stuck.is_none() {
@@ -212,7 +212,9 @@ impl World {
         Ok(None)
     }
 
-    async fn set_neighbour_patience(&self, topology: &Topology) -> Result<(), KernelError> {
+    /// Sets what decides how long a packet can wait for something that no tap sees: each link's patience
+    /// with silent neighbours, and a macvlan interface's queue of frames for many.
+    async fn leave_nothing_waiting(&self, topology: &Topology) -> Result<(), KernelError> {
         for (name, link) in topology
             .iter()
             .filter(|(_, link)| link.kind != LinkKind::Loopback)
@@ -220,6 +222,13 @@ impl World {
             let Some(node) = self.node(name) else {
                 continue;
             };
+            // Whoever made it: what waits in a work queue, no fence passes.
+            if link.kind == LinkKind::Macvlan {
+                match node.route().set_macvlan_at_once(&link.name).await {
+                    Err(error) if error.errno == Errno::ENODEV => {}
+                    result => result?,
+                }
+            }
             let families: &[bool] = if node.has_ipv6() {
                 &[false, true]
             } else {

@@ -348,6 +348,21 @@ impl RouteSocket {
         self.change(RouteNetlinkMessage::NewLink(message), 0).await
     }
 
+    /// Has what goes to many processed at once at a macvlan interface, not in a work queue. A kernel
+    /// before Linux 6.4 does not know the option, and says nothing.
+    ///
+    /// # Errors
+    ///
+    /// `ENODEV` if there is none of that name.
+    pub async fn set_macvlan_at_once(&self, name: &str) -> Result<(), KernelError> {
+        let at_once = InfoData::MacVlan(vec![InfoMacVlan::BcCutoff(NO_BROADCAST_QUEUE)]);
+        let message = LinkMessageBuilder::<LinkUnspec>::new_with_info_kind(InfoKind::MacVlan)
+            .name(name)
+            .set_info_data(at_once)
+            .build();
+        self.change(RouteNetlinkMessage::NewLink(message), 0).await
+    }
+
     /// Changes options of a bridge port.
     ///
     /// # Errors
