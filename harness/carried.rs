@@ -1,5 +1,9 @@
 //! The scenarios that the program carries, and their recorded snapshots.
 
+mod claims;
+
+pub use claims::{CLAIMS, Said};
+
 use crate::run::NamedScenario;
 
 mod files {

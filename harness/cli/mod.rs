@@ -4,6 +4,7 @@
 //! netlink.
 
 mod check;
+mod claims;
 mod doctor;
 mod exit;
 mod explain;
@@ -15,6 +16,7 @@ mod schema;
 mod select;
 mod show;
 mod verbs;
+mod workers;
 
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
@@ -46,6 +48,8 @@ enum Verb {
     Show(ShowArgs),
     /// Says what becomes of one probe after a step of a scenario, on which way, and why.
     Explain(ExplainArgs),
+    /// Runs the scenarios that decide what a text claims, and prints which claims hold.
+    Claims(ClaimsArgs),
     /// Says what this machine can run, and what mends it where it cannot.
     Doctor(DoctorArgs),
     /// Prints the JSON Schema of scenario files.
@@ -95,6 +99,21 @@ struct RunArgs {
     /// Which implementation carries operations out.
     #[arg(long, hide = true, value_enum, default_value_t = ImplementationArg::Native)]
     implementation: ImplementationArg,
+}
+
+#[derive(Debug, Args)]
+struct ClaimsArgs {
+    #[command(flatten)]
+    selection: Selection,
+    /// How to print the ledger.
+    #[arg(long, value_enum, default_value_t = ClaimsFormat::Human)]
+    format: ClaimsFormat,
+    /// Which privileges the worlds are made with.
+    #[arg(long, value_enum, default_value_t = TierArg::User)]
+    tier: TierArg,
+    /// How many scenarios run at once; as many as there are processors if not given.
+    #[arg(long, short, value_name = "N")]
+    jobs: Option<NonZeroUsize>,
 }
 
 #[derive(Debug, Args)]
@@ -170,6 +189,16 @@ enum Format {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum ClaimsFormat {
+    /// For a person.
+    Human,
+    /// A document with a table for each text.
+    Markdown,
+    /// One JSON object a line.
+    Json,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum TierArg {
     /// A user namespace with one id; no privileges needed.
     User,
@@ -223,6 +252,7 @@ pub fn main() -> Exit {
         Verb::List(args) => list::list(&args),
         Verb::Show(args) => show::show(&args),
         Verb::Explain(args) => explain::explain(&args),
+        Verb::Claims(args) => claims::claims(&args),
         Verb::Doctor(args) => doctor::doctor(&args),
         Verb::Schema => schema::schema(),
         Verb::Verbs => verbs::verbs(),

@@ -4,8 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
-use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Instant;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -13,17 +11,12 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use super::out::{print, print_error, unwritable};
 use super::packets::PacketFiles;
 use super::select::{Selected, select};
+use super::workers::{Told, run_all};
 use super::{Exit, Format, RunArgs};
 use crate::carried;
 use crate::judge::Verdict;
 use crate::report::Human;
 use crate::run::{Blame, Event, Outcome, Required, Runner, Totals};
-
-/// What the threads that run scenarios tell the one that prints.
-enum Told {
-    Event(Box<Event>),
-    Outcome(Box<Outcome>),
-}
 
 /// Runs scenarios and judges them.
 pub(super) fn run(args: &RunArgs) -> Exit {
@@ -43,32 +36,22 @@ pub(super) fn run(args: &RunArgs) -> Exit {
     let runner = Runner::new(args.tier.into(), args.hostile_baseline)
         .with_packets(files.are_wanted())
         .with_implementation(args.implementation.into());
-    let jobs = args
-        .jobs
-        .map(Into::into)
-        .unwrap_or_else(processors)
-        .min(selected.len().max(1));
     let rounds = args.repeat.get();
     let mut printer = Printer::new(args, selected.len() * rounds);
     let required = required();
     let snapshots = snapshot_folders(args, &selected);
     let (mut totals, mut broken) = (Totals::default(), false);
     for _ in 0..rounds {
-        let (sender, receiver) = channel();
-        let waiting = Mutex::new(selected.iter());
-        broken |= std::thread::scope(|scope| {
-            for _ in 0..jobs {
-                let sender = sender.clone();
-                scope.spawn(|| work(&runner, &waiting, sender));
-            }
-            drop(sender);
-            let judge = |outcome: &mut Outcome, printer: &mut Printer| {
+        run_all(&runner, &selected, args.jobs, |told| match told {
+            Told::Event(event) => printer.print(&event),
+            Told::Outcome(mut outcome) => {
                 let folder = snapshots.get(&outcome.scenario).map(PathBuf::as_path);
-                let recorded = judge_snapshots(args, outcome, folder, printer);
-                let written = write_packets(&mut files, outcome, printer);
-                recorded && written
-            };
-            collect(receiver, judge, &mut printer, &mut totals)
+                let recorded = judge_snapshots(args, &mut outcome, folder, &mut printer);
+                let written = write_packets(&mut files, &outcome, &mut printer);
+                broken |= !(recorded && written);
+                printer.print(&outcome.event());
+                totals.add(&outcome);
+            }
         });
     }
     printer.print(&totals.event(begun.elapsed().as_secs_f64() * 1e3));
@@ -99,23 +82,6 @@ pub(super) fn run(args: &RunArgs) -> Exit {
     }
 }
 
-fn processors() -> usize {
-    std::thread::available_parallelism().map_or(1, Into::into)
-}
-
-/// Runs scenarios until none is left.
-fn work(runner: &Runner, waiting: &Mutex<std::slice::Iter<'_, Selected>>, sender: Sender<Told>) {
-    let next = || waiting.lock().ok().and_then(|mut waiting| waiting.next());
-    while let Some(selected) = next() {
-        // The receiver lives until all senders are gone.
-        let tell = |told| sender.send(told).unwrap_or_default();
-        let outcome = runner.run(&selected.named, &mut |event| {
-            tell(Told::Event(Box::new(event.clone())));
-        });
-        tell(Told::Outcome(Box::new(outcome)));
-    }
-}
-
 #[expect(
     clippy::disallowed_methods,
     reason = "what the machine must have is said where the machine is chosen"
@@ -133,28 +99,6 @@ fn snapshot_folders(args: &RunArgs, selected: &[Selected]) -> BTreeMap<String, P
             Some((it.named.name.clone(), folder))
         })
         .collect()
-}
-
-/// Hears all scenarios out, and lets `judge` say whether what was to be written of each was; tells
-/// whether some was not.
-fn collect(
-    receiver: Receiver<Told>,
-    mut judge: impl FnMut(&mut Outcome, &mut Printer) -> bool,
-    printer: &mut Printer,
-    totals: &mut Totals,
-) -> bool {
-    let mut broken = false;
-    for told in receiver {
-        match told {
-            Told::Event(event) => printer.print(&event),
-            Told::Outcome(mut outcome) => {
-                broken |= !judge(&mut outcome, printer);
-                printer.print(&outcome.event());
-                totals.add(&outcome);
-            }
-        }
-    }
-    broken
 }
 
 /// Compares the snapshots of a scenario, or records them; tells whether that could be done.
@@ -256,7 +200,7 @@ fn write_snapshots(outcome: &Outcome, folder: &Path) -> io::Result<()> {
     Ok(())
 }
 
-fn exit_of(totals: &Totals, broken: bool) -> Exit {
+pub(super) fn exit_of(totals: &Totals, broken: bool) -> Exit {
     if totals.blamed(Blame::Netproof) > 0 {
         Exit::Bug
     } else if broken {

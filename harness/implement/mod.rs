@@ -2,6 +2,7 @@
 //!
 //! Invariant: an implementation never judges itself, and never reads an expectation.
 
+mod exec;
 mod native;
 mod shell;
 
@@ -10,6 +11,7 @@ use std::pin::Pin;
 
 use serde::{Deserialize, Serialize};
 
+pub use exec::exec;
 pub use native::Native;
 pub use shell::Shell;
 
@@ -68,6 +70,9 @@ pub enum OperationError {
     /// The world could not follow.
     #[error(transparent)]
     World(#[from] WorldError),
+    /// The program that it asks for is not installed.
+    #[error("there is no program `{0}` here")]
+    MissingProgram(String),
     /// The operation is the harness's own: no implementation is asked for it.
     #[error("`{0}` is carried out by the harness, not by an implementation")]
     HarnessOnly(&'static str),
@@ -79,7 +84,7 @@ impl OperationError {
         match self {
             Self::Refused(error) => Some(error),
             Self::World(error) => Some(&error.reason),
-            Self::Unsupported { .. } | Self::HarnessOnly(_) => None,
+            Self::Unsupported { .. } | Self::MissingProgram(_) | Self::HarnessOnly(_) => None,
         }
     }
 }

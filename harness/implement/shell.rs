@@ -12,7 +12,7 @@ use crate::scenario::{Netns, Operation};
 use crate::world::{World, run_to_end};
 
 /// Where commands are looked for: a world has no environment.
-const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+pub(super) const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /// The exit code of a shell that does not find a command, sh(1).
 const NOT_FOUND: i32 = 127;
@@ -44,7 +44,7 @@ impl Implementation for Shell {
 }
 
 async fn carry_out(world: &mut World, operation: &Operation) -> Result<(), OperationError> {
-    if let Operation::Listen(_) = operation {
+    if let Operation::Listen(_) | Operation::Exec(_) = operation {
         return Err(OperationError::HarnessOnly(operation.verb()));
     }
     run(&operation.command())
@@ -106,7 +106,7 @@ async fn run(command: &str) -> Result<(), OperationError> {
 
 /// Reads out of what a tool said which error number the kernel gave it; `otherwise` where it does
 /// not tell.
-fn refusal(said: &str, otherwise: Errno) -> KernelError {
+pub(super) fn refusal(said: &str, otherwise: Errno) -> KernelError {
     let line = said
         .lines()
         .map(str::trim)

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Verdict;
 use crate::observe::{Fate, Record, Sighting as Seen};
-use crate::scenario::{Expectation, ExpectedFate, Leg, LinkRef, Located, Place, Sighting};
+use crate::scenario::{ExpectedFate, Leg, LinkRef, Located, Place, ProbeExpectation, Sighting};
 
 /// One point in which what was observed is not what was expected.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -30,7 +30,7 @@ pub struct Judgement {
 /// Judges an expectation by the record of its probe. `exists` tells whether the world has an
 /// interface: that nothing was seen on one that is not there proves nothing.
 pub fn judge(
-    expectation: &Expectation,
+    expectation: &ProbeExpectation,
     record: &Record,
     exists: &dyn Fn(&LinkRef) -> bool,
 ) -> Judgement {
@@ -241,11 +241,10 @@ mod tests {
         }
     }
 
-    fn expectation(rest: &str) -> Expectation {
-        serde_json::from_str(&format!(
-            r#"{{"ping": {{"from": "web", "to": "8.8.8.8"}}, {rest}}}"#
-        ))
-        .unwrap()
+    fn expectation(rest: &str) -> ProbeExpectation {
+        let text = format!(r#"{{"ping": {{"from": "web", "to": "8.8.8.8"}}, {rest}}}"#);
+        let expectation: crate::scenario::Expectation = serde_json::from_str(&text).unwrap();
+        expectation.probe().unwrap().clone()
     }
 
     #[rstest]

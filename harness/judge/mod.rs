@@ -6,9 +6,11 @@
 mod expectation;
 mod operation;
 mod snapshot;
+mod table;
 mod verdict;
 
 pub use expectation::{Judgement, Mismatch, judge};
 pub use operation::{OperationJudgement, judge_operation};
 pub use snapshot::{Comparison, compare, content_of};
+pub use table::judge_table;
 pub use verdict::Verdict;

@@ -11,15 +11,17 @@ pub struct OperationJudgement {
     pub verdict: Verdict,
     /// What the implementation said, where it did not carry the operation out.
     pub reason: Option<String>,
-    /// The feature that the kernel does not have, where it is that.
-    pub lacks: Option<&'static str>,
+    /// The feature that the kernel does not have, or the program that is not there, where it is that.
+    pub lacks: Option<String>,
 }
 
 /// Judges what carrying out an operation came to.
 pub fn judge_operation(item: &Item, result: &Result<(), OperationError>) -> OperationJudgement {
     let verdict = match (&item.fails, result) {
         (None, Ok(())) => Verdict::Pass,
-        (_, Err(OperationError::Unsupported { .. })) => Verdict::Unsupported,
+        (_, Err(OperationError::Unsupported { .. } | OperationError::MissingProgram(_))) => {
+            Verdict::Unsupported
+        }
         (Some(reason), Err(error)) if error.refusal().is_some_and(|kernel| kernel.is(reason)) => {
             Verdict::Pass
         }
@@ -29,7 +31,8 @@ pub fn judge_operation(item: &Item, result: &Result<(), OperationError>) -> Oper
         verdict,
         reason: result.as_ref().err().map(ToString::to_string),
         lacks: match result {
-            Err(OperationError::Unsupported { feature, .. }) => Some(feature),
+            Err(OperationError::Unsupported { feature, .. }) => Some((*feature).to_owned()),
+            Err(OperationError::MissingProgram(program)) => Some(program.clone()),
             _ => None,
         },
     }

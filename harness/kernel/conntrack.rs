@@ -24,16 +24,40 @@ pub struct Flow {
     pub answers_to: SocketAddr,
 }
 
-/// Reads the connections with ports that the network namespace of the calling thread tracks.
+/// What is tracked of one connection, also where its protocol has no ports.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tracked {
+    /// The number of the protocol above IP.
+    pub protocol: u8,
+    /// The way of its first packet.
+    pub there: Ends,
+    /// The way on which answers are expected.
+    pub back: Ends,
+}
+
+/// The two ends of one direction of a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ends {
+    /// Where packets come from.
+    pub source: IpAddr,
+    /// Where they go.
+    pub destination: IpAddr,
+    /// The ports of both, where the protocol has some.
+    pub ports: Option<(u16, u16)>,
+}
+
+/// Reads the connections that the network namespace of the calling thread tracks.
 ///
 /// # Errors
 ///
 /// The kernel's refusal; `EINVAL` where it cannot show what it tracks.
-pub fn flows() -> Result<Vec<Flow>, KernelError> {
+pub fn tracked() -> Result<Vec<Tracked>, KernelError> {
     let question = ConntrackMessage::Get(Vec::new());
     let answers = NftSocket::open()?.dump_any(NetfilterProtoFamily::Unspec, question)?;
     let read = |answer: NetfilterMessageInner| match answer {
-        NetfilterMessageInner::Conntrack(ConntrackMessage::New(attributes)) => flow(&attributes),
+        NetfilterMessageInner::Conntrack(ConntrackMessage::New(attributes)) => {
+            connection(&attributes)
+        }
         _ => None,
     };
     Ok(answers
@@ -42,7 +66,40 @@ pub fn flows() -> Result<Vec<Flow>, KernelError> {
         .collect())
 }
 
-fn flow(attributes: &[ConntrackAttribute]) -> Option<Flow> {
+/// Reads the connections with ports that the network namespace of the calling thread tracks.
+///
+/// # Errors
+///
+/// As [`tracked`].
+pub fn flows() -> Result<Vec<Flow>, KernelError> {
+    Ok(tracked()?.iter().filter_map(Tracked::flow).collect())
+}
+
+impl Tracked {
+    fn flow(&self) -> Option<Flow> {
+        let (source, destination) = self.there.sockets()?;
+        let (answers_from, answers_to) = self.back.sockets()?;
+        Some(Flow {
+            protocol: self.protocol,
+            source,
+            destination,
+            answers_from,
+            answers_to,
+        })
+    }
+}
+
+impl Ends {
+    fn sockets(&self) -> Option<(SocketAddr, SocketAddr)> {
+        let (from, to) = self.ports?;
+        Some((
+            SocketAddr::new(self.source, from),
+            SocketAddr::new(self.destination, to),
+        ))
+    }
+}
+
+fn connection(attributes: &[ConntrackAttribute]) -> Option<Tracked> {
     let mut there = None;
     let mut back = None;
     for attribute in attributes {
@@ -52,20 +109,17 @@ fn flow(attributes: &[ConntrackAttribute]) -> Option<Flow> {
             _ => {}
         }
     }
-    let (protocol, source, destination) = there?;
-    let (_, answers_from, answers_to) = back?;
-    Some(Flow {
+    let (protocol, there) = there?;
+    let (_, back) = back?;
+    Some(Tracked {
         protocol,
-        source,
-        destination,
-        answers_from,
-        answers_to,
+        there,
+        back,
     })
 }
 
-/// Reads the protocol, the source and the destination of one direction; nothing where it has no
-/// ports.
-fn ends(tuple: &[Tuple]) -> Option<(u8, SocketAddr, SocketAddr)> {
+/// Reads the protocol and the ends of one direction.
+fn ends(tuple: &[Tuple]) -> Option<(u8, Ends)> {
     let mut ips: (Option<IpAddr>, Option<IpAddr>) = (None, None);
     let mut ports = (None, None);
     let mut protocol = None;
@@ -93,11 +147,12 @@ fn ends(tuple: &[Tuple]) -> Option<(u8, SocketAddr, SocketAddr)> {
             _ => {}
         }
     }
-    Some((
-        protocol?,
-        SocketAddr::new(ips.0?, ports.0?),
-        SocketAddr::new(ips.1?, ports.1?),
-    ))
+    let ends = Ends {
+        source: ips.0?,
+        destination: ips.1?,
+        ports: ports.0.zip(ports.1),
+    };
+    Some((protocol?, ends))
 }
 
 #[cfg(test)]
@@ -128,7 +183,7 @@ mod tests {
             ConntrackAttribute::CtaTupleOrig(there),
             ConntrackAttribute::CtaTupleReply(back),
         ];
-        let found = flow(&attributes).unwrap();
+        let found = connection(&attributes).and_then(|it| it.flow()).unwrap();
         assert_eq!(found.protocol, 17);
         assert_eq!(found.source, (web, 4000).into());
         assert_eq!(found.destination, (far, 53).into());
@@ -137,12 +192,14 @@ mod tests {
     }
 
     #[test]
-    fn what_has_no_ports_is_left_out() {
-        let there = tuple([10, 1, 0, 2], [192, 0, 2, 2], None);
+    fn what_has_no_ports_is_no_flow() {
+        let (web, far) = ([10, 1, 0, 2], [192, 0, 2, 2]);
         let attributes = [
-            ConntrackAttribute::CtaTupleOrig(there.clone()),
-            ConntrackAttribute::CtaTupleReply(there),
+            ConntrackAttribute::CtaTupleOrig(tuple(web, far, None)),
+            ConntrackAttribute::CtaTupleReply(tuple(far, web, None)),
         ];
-        assert_eq!(flow(&attributes), None);
+        let found = connection(&attributes).unwrap();
+        assert_eq!((found.there.ports, found.flow()), (None, None));
+        assert_eq!(found.back.source, IpAddr::from(far));
     }
 }

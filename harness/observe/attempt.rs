@@ -22,6 +22,12 @@ const FIRST_PORT: u16 = 33_000;
 /// How many ports there are to go round.
 const PORTS: u32 = 20_000;
 
+/// Tells whether a port is one of those that probes are sent from where none is given.
+pub(super) fn is_fresh(port: u16) -> bool {
+    port.checked_sub(FIRST_PORT)
+        .is_some_and(|above| u32::from(above) < PORTS)
+}
+
 /// What one attempt showed.
 pub(super) struct Attempt {
     pub(super) fate: Fate,

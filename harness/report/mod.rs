@@ -2,11 +2,13 @@
 //!
 //! Invariant: everything here is a function of events. It prints nothing and reads no clock.
 
+mod claims;
 mod doctor;
 mod human;
 mod pcapng;
 mod way;
 
+pub use claims::{claims_as_markdown, claims_as_table};
 pub use doctor::doctor;
 pub use human::Human;
 pub use pcapng::pcapng;

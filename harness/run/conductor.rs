@@ -8,16 +8,13 @@ use nix::unistd::Pid;
 use super::deadlines::{Deadlines, Late, within};
 use super::event::{Blame, Event};
 use super::request::{Instead, Request, Task, Trial};
-use crate::implement::{Implementation, OperationError};
-use crate::judge::{Judgement, Mismatch, Verdict, judge, judge_operation};
-use crate::observe::facts::{self, Facts};
-use crate::observe::{ObserveError, Observer, Record};
-use crate::scenario::{
-    Expectation, FactKind, HOST, Item, LinkRef, Netns, NodeName, Operation, Scenario, Step, parse,
-};
+use crate::implement::{self, Implementation, OperationError};
+use crate::judge::{Verdict, judge_operation};
+use crate::observe::{ObserveError, Observer};
+use crate::scenario::{HOST, Item, Netns, NodeName, Operation, Scenario, Span, Step, parse};
 use crate::world::{
-    Baseline, PINS, SettleError, Stage, Tier, Topology, World, WorldError, exhaustion_cure,
-    features, isolate, read_request,
+    Baseline, PINS, SettleError, Stage, Tier, World, WorldError, exhaustion_cure, features,
+    isolate, read_request,
 };
 
 /// How a world's process ends.
@@ -278,7 +275,7 @@ pub(super) struct Conductor<'a> {
     under_way: String,
     deadlines: Deadlines,
     /// What is done otherwise than the scenario says.
-    trial: Option<Trial>,
+    pub(super) trial: Option<Trial>,
 }
 
 impl Conductor<'_> {
@@ -311,6 +308,12 @@ impl Conductor<'_> {
         Ok(())
     }
 
+    /// The line of the scenario's file that a place is in, from 1.
+    pub(super) fn line_of(&self, span: Span) -> usize {
+        let before = &self.text[..span.start.min(self.text.len())];
+        before.lines().count().max(1)
+    }
+
     fn late(&self, late: Late) -> Stop {
         let under_way = self.under_way.clone();
         Stop::Late { late, under_way }
@@ -321,7 +324,7 @@ impl Conductor<'_> {
         self.under_way = "the wait for the links".to_owned();
         let topology = world.settle().await?;
         for (at, expectation) in step.expectations.iter().enumerate() {
-            self.under_way = format!("`{}`", expectation.probe);
+            self.under_way = format!("`{expectation}`");
             self.expect(world, &topology, at + 1, expectation).await?;
         }
         if !step.snapshot.is_empty() && self.trial.is_none() {
@@ -392,6 +395,7 @@ impl Conductor<'_> {
                         fails: item.fails.as_ref().map(|reason| reason.value.clone()),
                         reason: Some(late.to_string()),
                         lacks: None,
+                        line: self.line_of(item.span),
                     })?;
                     return Err(Stop::Operation);
                 }
@@ -414,7 +418,8 @@ impl Conductor<'_> {
                 verdict: judgement.verdict,
                 fails: item.fails.as_ref().map(|reason| reason.value.clone()),
                 reason: judgement.reason,
-                lacks: judgement.lacks.map(str::to_owned),
+                lacks: judgement.lacks,
+                line: self.line_of(item.span),
             })?;
             if judgement.verdict != Verdict::Pass && self.trial.is_none() {
                 return Err(Stop::Operation);
@@ -430,6 +435,7 @@ impl Conductor<'_> {
     ) -> Result<(), OperationError> {
         match operation {
             Operation::Listen(listen) => return self.observer.listen(world, listen),
+            Operation::Exec(exec) => return implement::exec(world, exec).await,
             // `host` cannot be deleted.
             Operation::Netns(Netns {
                 delete: Some(name), ..
@@ -462,115 +468,4 @@ impl Conductor<'_> {
         }
         Ok(())
     }
-
-    async fn expect(
-        &mut self,
-        world: &World,
-        topology: &Topology,
-        number: usize,
-        expectation: &Expectation,
-    ) -> Result<(), Stop> {
-        // The walk names a node that several names share by the first.
-        let expectation = &expectation.with_nodes(&|name| world.first_name(name));
-        let observed = self
-            .observer
-            .probe_and_explain(world, topology, &expectation.probe)
-            .await;
-        let sent = observed.is_ok();
-        let (judgement, observed, path) = match observed {
-            Ok(record) => {
-                send(&Event::probe(
-                    self.scenario,
-                    self.step,
-                    &expectation.probe,
-                    &record,
-                ))?;
-                let exists = |link: &LinkRef| {
-                    topology
-                        .link_named(&link.node, link.ifname.as_str())
-                        .is_some()
-                };
-                let judgement = judge(expectation, &record, &exists);
-                (judgement, record.fate.to_string(), way(&record))
-            }
-            // The scenario asks for what its operations have not made, or have made use of.
-            Err(error) if error.is_of_scenario() => {
-                let seen = error.to_string();
-                let mismatch = Mismatch {
-                    what: "from".to_owned(),
-                    expected: expectation.probe.to_string(),
-                    seen: seen.clone(),
-                };
-                let judgement = Judgement {
-                    verdict: Verdict::Fail,
-                    mismatches: vec![mismatch],
-                };
-                (judgement, seen, Vec::new())
-            }
-            Err(error) => return Err(error.into()),
-        };
-        // Where the probe could not be sent, for want of a node, an interface or a port, nothing is shown.
-        let shown = self.trial.is_some() && sent && judgement.verdict == Verdict::Fail;
-        send(&Event::Expectation {
-            scenario: self.scenario.to_owned(),
-            step: self.step,
-            expectation: number,
-            probe: expectation.probe.to_string(),
-            observed,
-            verdict: judgement.verdict,
-            mismatches: judgement.mismatches,
-            path,
-            line: self.text[..expectation.span.start.min(self.text.len())]
-                .lines()
-                .count()
-                .max(1),
-        })?;
-        if shown { Err(Stop::Shown) } else { Ok(()) }
-    }
-
-    async fn take_facts(
-        &mut self,
-        world: &World,
-        topology: &Topology,
-        step: &Step,
-    ) -> Result<(), Stop> {
-        let mut kinds: Vec<FactKind> = step.snapshot.iter().map(|kind| kind.value).collect();
-        kinds.sort();
-        let taken = Facts::read(world, topology, &kinds).await?;
-        let mut sections = Vec::new();
-        for kind in kinds {
-            sections.push(match kind {
-                FactKind::Reachability => {
-                    let (scenario, number) = (self.scenario, self.step);
-                    let mut sent = Ok(());
-                    let mut take = |cell: &crate::observe::Cell| {
-                        if sent.is_ok() {
-                            sent = send(&Event::probe(scenario, number, &cell.probe, &cell.record));
-                        }
-                    };
-                    let text = self.observer.matrix(world, topology, &mut take).await?;
-                    sent?;
-                    text
-                }
-                kind => facts::write(&taken, kind),
-            });
-        }
-        Ok(send(&Event::Facts {
-            scenario: self.scenario.to_owned(),
-            step: self.step,
-            name: format!("{}__{}", self.scenario.replace('/', "__"), self.step),
-            text: sections.join("\n"),
-        })?)
-    }
-}
-
-/// The interfaces that a probe was seen on, each once, in order.
-fn way(record: &Record) -> Vec<LinkRef> {
-    let mut way: Vec<LinkRef> = Vec::new();
-    for sighting in &record.sightings {
-        if !way.contains(&sighting.on) {
-            way.push(sighting.on.clone());
-        }
-    }
-    way
 }

@@ -71,6 +71,8 @@ pub enum Event {
         /// The feature that the kernel does not have, where it is that.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         lacks: Option<String>,
+        /// Where the operation stands in the file: its line.
+        line: usize,
     },
     /// A probe came to its end.
     Probe {
@@ -127,9 +129,9 @@ pub enum Event {
         step: usize,
         /// The expectation's number in its step.
         expectation: usize,
-        /// The probe in words.
+        /// The probe in words, or the table that was looked at.
         probe: String,
-        /// What became of it, in words.
+        /// What became of it, or what was in it, in words.
         observed: String,
         /// How it came out.
         verdict: Verdict,
@@ -237,6 +239,31 @@ pub enum Event {
         xpass: usize,
         /// How long it all took, in milliseconds.
         wall_ms: f64,
+    },
+    /// A claim of a text was decided, or could not be.
+    Claim {
+        /// Its id.
+        id: String,
+        /// The text that it stands in, where that is known.
+        source: Option<String>,
+        /// What is claimed, where that is known.
+        says: Option<String>,
+        /// Whether it holds; nothing where that was not decided.
+        holds: Option<bool>,
+        /// The scenario that decides it.
+        scenario: Option<String>,
+        /// The step of that scenario.
+        step: Option<usize>,
+        /// The expectation that decides it, in words.
+        expectation: Option<String>,
+        /// Where that stands in the scenario's file: its line.
+        line: Option<usize>,
+        /// What happens instead, where it does not hold.
+        instead: Option<String>,
+        /// What was observed, or why nothing was.
+        reason: String,
+        /// How many expectations and operations have a say in it.
+        decisions: usize,
     },
     /// Something that netproof can use was looked at.
     Check(Check),

@@ -1,9 +1,11 @@
 //! The conductor: one scenario, one implementation, one world; a stream of events.
 
+mod claims;
 mod conductor;
 mod deadlines;
 mod doctor;
 mod event;
+mod expect;
 mod outcome;
 mod packets;
 mod question;
@@ -11,6 +13,7 @@ mod request;
 mod required;
 mod runner;
 
+pub use claims::Ledger;
 pub use conductor::{ExitStatus, become_world};
 pub use deadlines::Deadlines;
 pub use doctor::{SMALLEST, examine, summary};

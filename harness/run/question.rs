@@ -3,7 +3,9 @@
 use super::conductor::{Conductor, Stop, send};
 use super::event::{Blame, Event};
 use crate::observe::ObserveError;
-use crate::scenario::{FactKind, LinkRef, NodeName, Question, Scenario, Step, suggest};
+use crate::scenario::{
+    Expectation, FactKind, LinkRef, NodeName, Question, Scenario, Step, suggest,
+};
 use crate::world::{Topology, World};
 
 impl Conductor<'_> {
@@ -61,7 +63,7 @@ impl Conductor<'_> {
         topology: &Topology,
         step: &Step,
     ) -> Result<(), Stop> {
-        for expectation in &step.expectations {
+        for expectation in step.expectations.iter().filter_map(Expectation::probe) {
             let probe = &expectation.probe;
             match self.observer.probe(world, topology, probe).await {
                 // That it cannot be sent is for a run to tell.

@@ -9,13 +9,25 @@ use serde::ser::SerializeMap;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::cause::Cause;
+use super::claim::Claims;
+use super::fact::FactExpectation;
 use super::hardware::EchoSize;
+use super::model::FactKind;
 use super::name::{LinkRef, NodeName, Place};
 use super::value::{Located, Span, ValueError};
 
+/// One item under `expect`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Expectation {
+    /// What becomes of a probe.
+    Probe(Box<ProbeExpectation>),
+    /// What a table shows.
+    Fact(FactExpectation),
+}
+
 /// One item under `expect`: a probe with its fate.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Expectation {
+pub struct ProbeExpectation {
     /// The packets that are sent.
     pub probe: Probe,
     /// What has to become of them.
@@ -24,6 +36,8 @@ pub struct Expectation {
     pub seen: Vec<Sighting>,
     /// Where they must not be seen.
     pub not_seen: Vec<Sighting>,
+    /// The claims that it decides.
+    pub claims: Claims,
     /// Where the probe's key stands.
     pub span: Span,
 }
@@ -208,6 +222,47 @@ pub enum Rejection {
     NoSourceAddress,
 }
 
+impl Expectation {
+    /// Returns the expectation of a probe, where it is that.
+    pub fn probe(&self) -> Option<&ProbeExpectation> {
+        match self {
+            Self::Probe(expectation) => Some(expectation),
+            Self::Fact(_) => None,
+        }
+    }
+
+    /// Returns the claims that it decides.
+    pub fn claims(&self) -> &Claims {
+        match self {
+            Self::Probe(expectation) => &expectation.claims,
+            Self::Fact(expectation) => &expectation.claims,
+        }
+    }
+
+    /// Returns where the key stands that says what is asked.
+    pub fn span(&self) -> Span {
+        match self {
+            Self::Probe(expectation) => expectation.span,
+            Self::Fact(expectation) => expectation.span,
+        }
+    }
+}
+
+impl fmt::Display for ProbeExpectation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.probe, self.fate)
+    }
+}
+
+impl fmt::Display for Expectation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Probe(expectation) => expectation.fmt(f),
+            Self::Fact(expectation) => expectation.fmt(f),
+        }
+    }
+}
+
 impl Rejection {
     /// Returns the word that stands for it in a scenario.
     pub fn word(self) -> &'static str {
@@ -346,7 +401,26 @@ impl fmt::Display for Sighting {
 pub(super) const PROBES: &[&str] = &["ping", "arp", "ndp", "udp", "tcp"];
 pub(super) const FATES: &[&str] = &["reply", "rejected", "lost"];
 const KEYS: &[&str] = &[
-    "ping", "arp", "ndp", "udp", "tcp", "reply", "rejected", "lost", "seen", "not-seen",
+    "ping",
+    "arp",
+    "ndp",
+    "udp",
+    "tcp",
+    "reply",
+    "rejected",
+    "lost",
+    "seen",
+    "not-seen",
+    "links",
+    "addresses",
+    "routes",
+    "rules",
+    "neighbours",
+    "fdb",
+    "conntrack",
+    "mounts",
+    "claims",
+    "refutes",
 ];
 
 impl<'de> Deserialize<'de> for Expectation {
@@ -375,8 +449,28 @@ impl<'de> Deserialize<'de> for Expectation {
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Expectation, A::Error> {
                 let (mut probe, mut fate) = (None, None);
                 let (mut seen, mut not_seen) = (Vec::new(), Vec::new());
+                let mut fact: Option<FactExpectation> = None;
+                let mut claims = Claims::default();
                 let mut span = Span::default();
+                // The last key that only an expectation of a probe has.
+                let mut of_probe: Option<Located<String>> = None;
                 while let Some(key) = map.next_key::<Located<String>>()? {
+                    if let Some(kind) = table_of(&key) {
+                        if fact.is_some() {
+                            return Err(twice("two-tables", &key, "table"));
+                        }
+                        fact = Some(FactExpectation {
+                            kind,
+                            table: map.next_value()?,
+                            claims: Claims::default(),
+                            span: key.span,
+                        });
+                        continue;
+                    }
+                    if Claims::KEYS.contains(&key.as_str()) {
+                        claims.read(&key, &mut map)?;
+                        continue;
+                    }
                     if PROBES.contains(&key.as_str()) {
                         if probe.is_some() {
                             return Err(twice("two-probes", &key, "probe"));
@@ -386,6 +480,7 @@ impl<'de> Deserialize<'de> for Expectation {
                     if FATES.contains(&key.as_str()) && fate.is_some() {
                         return Err(twice("two-fates", &key, "fate"));
                     }
+                    of_probe = Some(key.clone());
                     match key.as_str() {
                         "ping" => probe = Some(Probe::Ping(map.next_value()?)),
                         "arp" => probe = Some(Probe::Arp(map.next_value()?)),
@@ -402,6 +497,16 @@ impl<'de> Deserialize<'de> for Expectation {
                         other => return Err(de::Error::unknown_field(other, KEYS)),
                     }
                 }
+                if let Some(fact) = fact {
+                    if let Some(key) = of_probe {
+                        let message =
+                            format!("`{key}` stands in one item with `{}`", fact.kind.word());
+                        let help = "begin a new item: a table and a probe are two expectations";
+                        let error = ValueError::new("table-and-probe", message, help);
+                        return Err(de::Error::custom(error.pack_at(key.span)));
+                    }
+                    return Ok(Expectation::Fact(FactExpectation { claims, ..fact }));
+                }
                 let missing = |id, what: &str, help: String| {
                     let message = format!("the expectation names no {what}");
                     let error = ValueError::new(id, message, help);
@@ -414,25 +519,34 @@ impl<'de> Deserialize<'de> for Expectation {
                     missing(
                         "no-probe",
                         "probe",
-                        format!("write one of: {}", PROBES.join(", ")),
+                        format!(
+                            "write one of: {}; or the table that is to be looked at, such as `routes`",
+                            PROBES.join(", ")
+                        ),
                     )
                 })?;
                 let fate = fate.ok_or_else(|| {
                     let help = "say what becomes of the probe: reply, rejected or lost";
                     missing("no-fate", "fate", help.to_owned())
                 })?;
-                Ok(Expectation {
+                Ok(Expectation::Probe(Box::new(ProbeExpectation {
                     probe,
                     fate,
                     seen,
                     not_seen,
+                    claims,
                     span,
-                })
+                })))
             }
         }
 
         deserializer.deserialize_map(ExpectationVisitor)
     }
+}
+
+/// Returns the table that a key stands for.
+fn table_of(key: &str) -> Option<FactKind> {
+    FactKind::TABLES.into_iter().find(|kind| kind.word() == key)
 }
 
 /// Gives a mapping the place of its key: a mapping's own span is only its first byte.
@@ -446,6 +560,19 @@ fn at<T>(key: &Located<String>, value: T) -> Located<T> {
 impl Serialize for Expectation {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(None)?;
+        match self {
+            Self::Probe(expectation) => expectation.entries(&mut map)?,
+            Self::Fact(expectation) => {
+                map.serialize_entry(expectation.kind.word(), &expectation.table)?;
+            }
+        }
+        self.claims().write(&mut map)?;
+        map.end()
+    }
+}
+
+impl ProbeExpectation {
+    fn entries<M: SerializeMap>(&self, map: &mut M) -> Result<(), M::Error> {
         match &self.probe {
             Probe::Ping(ping) => map.serialize_entry("ping", ping)?,
             Probe::Arp(ask) => map.serialize_entry("arp", ask)?,
@@ -464,6 +591,6 @@ impl Serialize for Expectation {
         if !self.not_seen.is_empty() {
             map.serialize_entry("not-seen", &self.not_seen)?;
         }
-        map.end()
+        Ok(())
     }
 }

@@ -3,8 +3,10 @@
 //! Invariant: nothing here opens a socket, touches the kernel or runs a command.
 
 mod cause;
+mod claim;
 mod diagnostic;
 mod expectation;
+mod fact;
 mod hardware;
 pub mod limits;
 mod model;
@@ -22,11 +24,13 @@ mod validate;
 mod value;
 
 pub use cause::Cause;
+pub use claim::{ClaimId, Claims};
 pub use diagnostic::{Diagnostic, Diagnostics, Position};
 pub use expectation::{
     Exchange, Expectation, ExpectedFate, ExpectedLoss, ExpectedRejection, ExpectedReply, Leg, Ping,
-    Probe, Rejection, Sighting, Solicitation,
+    Probe, ProbeExpectation, Rejection, Sighting, Solicitation,
 };
+pub use fact::{FactExpectation, Table};
 pub use hardware::{EchoSize, MacAddress, Mtu, Seconds, Switch, VlanId, VxlanId};
 pub use model::{FactKind, Scenario, Step};
 pub use name::{IFNAME_MAX, IfName, LinkRef, NODE_NAME_MAX, NodeName, Place};
@@ -34,7 +38,7 @@ pub use net::{Broadcast, Destination, Endpoint, Family, InterfaceAddress, Prefix
 pub(crate) use operation::verb_table;
 pub use operation::{
     Address, Arguments, Bridge, BridgeChain, BridgeFilter, BridgeOptions, BridgePort, BridgeSet,
-    Chain, Conditions, ConnectionState, Delete, Dnat, Down, Dummy, EntryChain, Fdb, Filter,
+    Chain, Conditions, ConnectionState, Delete, Dnat, Down, Dummy, EntryChain, Exec, Fdb, Filter,
     FilterChain, HOST, Ifb, IngressFilter, Item, Listen, Macvlan, MacvlanMode, Masquerade, Master,
     Mention, Move, Neighbour, Netns, NextHop, Nomaster, Notrack, Operation, Policy, PolicyRule,
     PolicyTarget, PortStage, Protocol, Refusal, Rename, Route, Rule, SetMac, SetMtu, Snat, Sysctl,

@@ -84,11 +84,27 @@ pub enum FactKind {
     Neighbours,
     /// The forwarding tables of bridges and tunnels.
     Fdb,
+    /// The connections that are tracked.
+    Conntrack,
+    /// The names under which the node's network namespace is mounted.
+    Mounts,
     /// The fate of a ping from every node to every address.
     Reachability,
 }
 
 impl FactKind {
+    /// The kinds of which a single table can be expected: all that are read from the kernel.
+    pub const TABLES: [Self; 8] = [
+        Self::Links,
+        Self::Addresses,
+        Self::Routes,
+        Self::Rules,
+        Self::Neighbours,
+        Self::Fdb,
+        Self::Conntrack,
+        Self::Mounts,
+    ];
+
     /// Returns the word that stands for the kind in a scenario.
     pub fn word(self) -> &'static str {
         match self {
@@ -98,6 +114,8 @@ impl FactKind {
             Self::Rules => "rules",
             Self::Neighbours => "neighbours",
             Self::Fdb => "fdb",
+            Self::Conntrack => "conntrack",
+            Self::Mounts => "mounts",
             Self::Reachability => "reachability",
         }
     }

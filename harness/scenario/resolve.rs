@@ -1,9 +1,9 @@
 //! An expectation with each node under the name that is asked for.
 
-use super::expectation::{Expectation, ExpectedFate, Probe, Sighting};
+use super::expectation::{ExpectedFate, Probe, ProbeExpectation, Sighting};
 use super::name::{LinkRef, NodeName, Place};
 
-impl Expectation {
+impl ProbeExpectation {
     /// Returns the same expectation with each node under the name that `first` gives for it, such
     /// as the first of several names of one node.
     pub fn with_nodes(&self, first: &dyn Fn(&NodeName) -> NodeName) -> Self {

@@ -9,12 +9,14 @@ use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde_json::{Map, Value, json};
 
+use super::claim::Claims;
 use super::expectation::{
     Exchange, Expectation, ExpectedLoss, ExpectedRejection, ExpectedReply, FATES, PROBES, Ping,
     Sighting, Solicitation,
 };
+use super::fact::Table;
 use super::hardware::{EchoSize, MacAddress, Mtu, Seconds, Switch, VlanId, VxlanId};
-use super::model::Scenario;
+use super::model::{FactKind, Scenario};
 use super::name::{IfName, LinkRef, NodeName, Place};
 use super::net::{Broadcast, Destination, Endpoint, InterfaceAddress, Prefix, TableId};
 use super::operation::{Item, SysctlKey, SysctlValue};
@@ -151,6 +153,15 @@ fn one_of<'a>(keys: impl IntoIterator<Item = &'a str>) -> Value {
     json!({ "oneOf": required })
 }
 
+/// At least one of the keys is there.
+fn any_of<'a>(keys: impl IntoIterator<Item = &'a str>) -> Value {
+    let required: Vec<Value> = keys
+        .into_iter()
+        .map(|key| json!({ "required": [key] }))
+        .collect();
+    json!({ "anyOf": required })
+}
+
 impl JsonSchema for Item {
     fn schema_name() -> Cow<'static, str> {
         "Item".into()
@@ -179,6 +190,7 @@ impl JsonSchema for Item {
             "inert".to_owned(),
             json!({ "type": "string", "description": "Why nothing depends on the operation" }),
         );
+        properties.extend(claims());
         json_schema!({
             "type": "object",
             "description": "An operation, and whether it has to be refused",
@@ -195,23 +207,58 @@ impl JsonSchema for Expectation {
     }
 
     fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let mut properties = Map::new();
+        let mut add = |key: &str, schema: Schema| {
+            properties.insert(key.to_owned(), schema.to_value());
+        };
+        add("ping", generator.subschema_for::<Ping>());
+        add("arp", generator.subschema_for::<Solicitation>());
+        add("ndp", generator.subschema_for::<Solicitation>());
+        add("udp", generator.subschema_for::<Exchange>());
+        add("tcp", generator.subschema_for::<Exchange>());
+        add("reply", generator.subschema_for::<ExpectedReply>());
+        add("rejected", generator.subschema_for::<ExpectedRejection>());
+        add("lost", generator.subschema_for::<ExpectedLoss>());
+        add("seen", generator.subschema_for::<Vec<Sighting>>());
+        add("not-seen", generator.subschema_for::<Vec<Sighting>>());
+        for kind in FactKind::TABLES {
+            add(kind.word(), generator.subschema_for::<Table>());
+        }
+        properties.extend(claims());
+        let tables = FactKind::TABLES.map(FactKind::word);
+        let of_probe = PROBES.iter().chain(FATES).chain(&["seen", "not-seen"]);
         json_schema!({
             "type": "object",
-            "description": "A probe, what becomes of it, and where it is seen",
-            "properties": {
-                "ping": generator.subschema_for::<Ping>(),
-                "arp": generator.subschema_for::<Solicitation>(),
-                "ndp": generator.subschema_for::<Solicitation>(),
-                "udp": generator.subschema_for::<Exchange>(),
-                "tcp": generator.subschema_for::<Exchange>(),
-                "reply": generator.subschema_for::<ExpectedReply>(),
-                "rejected": generator.subschema_for::<ExpectedRejection>(),
-                "lost": generator.subschema_for::<ExpectedLoss>(),
-                "seen": generator.subschema_for::<Vec<Sighting>>(),
-                "not-seen": generator.subschema_for::<Vec<Sighting>>(),
-            },
+            "description": "A probe and what becomes of it, or what a table shows",
+            "properties": properties,
             "additionalProperties": false,
-            "allOf": [one_of(PROBES.iter().copied()), one_of(FATES.iter().copied())],
+            "oneOf": [
+                {
+                    "allOf": [one_of(PROBES.iter().copied()), one_of(FATES.iter().copied())],
+                    "not": any_of(tables),
+                },
+                { "allOf": [one_of(tables)], "not": any_of(of_probe.copied()) },
+            ],
         })
     }
+}
+
+/// The keys of an item that speak of claims.
+fn claims() -> Map<String, Value> {
+    const ID: &str = "^[A-Z]+[1-9][0-9]*$";
+    let hold = json!({
+        "type": "array",
+        "description": "Claims that hold if the item comes out so",
+        "items": { "type": "string", "pattern": ID },
+    });
+    let refuted = json!({
+        "type": "object",
+        "description": "Claims that do not hold if the item comes out so, and what happens instead",
+        "propertyNames": { "pattern": ID },
+        "additionalProperties": { "type": "string" },
+    });
+    let [first, second] = Claims::KEYS;
+    [(first.to_owned(), hold), (second.to_owned(), refuted)]
+        .into_iter()
+        .collect()
 }

@@ -172,7 +172,10 @@ impl Script<'_> {
     }
 
     fn expectation(&mut self, expectation: &Expectation) {
-        self.comment(&format!("  {}: {}", expectation.probe, expectation.fate));
+        self.comment(&format!("  {expectation}"));
+        let Some(expectation) = expectation.probe() else {
+            return;
+        };
         for sighting in &expectation.seen {
             self.comment(&format!("    seen: {sighting}"));
         }

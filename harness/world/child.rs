@@ -10,9 +10,11 @@ use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 use tokio::net::unix::pipe;
 
+use super::World;
 use super::error::{Stage, WorldError};
 use super::sys;
 use crate::kernel::KernelError;
+use crate::scenario::NodeName;
 
 /// A process group of its own, which goes when this is dropped.
 struct Running {
@@ -48,13 +50,42 @@ pub async fn run_to_end(command: &mut Command) -> Result<(ExitStatus, Vec<u8>), 
         .map_err(|error| WorldError::new(Stage::Process, KernelError::from_io(&error)))
 }
 
+/// Runs a command to its end in a node, as [`run_to_end`] does it.
+///
+/// # Errors
+///
+/// As [`run_to_end`]; also where there is no such node.
+///
+/// # Panics
+///
+/// Outside the context of a tokio runtime.
+pub async fn run_in(
+    world: &World,
+    node: &NodeName,
+    command: &mut Command,
+) -> Result<(ExitStatus, Vec<u8>), WorldError> {
+    let failed = |error: io::Error| WorldError::new(Stage::Process, KernelError::from_io(&error));
+    let there = world.node(node);
+    let there = there.ok_or_else(|| WorldError::new(Stage::Process, Errno::ENOENT).node(node))?;
+    // A process starts in the namespaces of the thread that starts it.
+    let child = there.enter(|| start(command))?.map_err(failed)?;
+    hear_out(child).await.map_err(failed)
+}
+
 async fn try_run(command: &mut Command) -> io::Result<(ExitStatus, Vec<u8>)> {
-    let child = command
+    hear_out(start(command)?).await
+}
+
+fn start(command: &mut Command) -> io::Result<Child> {
+    command
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::piped())
         .process_group(0)
-        .spawn()?;
+        .spawn()
+}
+
+async fn hear_out(child: Child) -> io::Result<(ExitStatus, Vec<u8>)> {
     let group = i32::try_from(child.id()).map_err(|_| Errno::ESRCH)?;
     let group = Pid::from_raw(group);
     let mut running = Running { child, group };

@@ -23,7 +23,7 @@ use std::time::Instant;
 
 pub use baseline::{Baseline, PINS, Pin, Pinned};
 pub use check::{Check, Status};
-pub use child::run_to_end;
+pub use child::{run_in, run_to_end};
 pub use error::{Stage, UNKNOWN_CURE, WorldError, exhaustion_cure};
 pub use feature::features;
 pub use isolate::{Tier, isolate};

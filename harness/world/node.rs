@@ -17,6 +17,9 @@ use crate::scenario::NodeName;
 /// Where named network namespaces stand, ip-netns(8).
 pub(super) const NETNS_DIR: &str = "/run/netns";
 
+/// The mounts of this process.
+const MOUNTS: &str = "/proc/self/mountinfo";
+
 /// The network namespace of the calling thread. `/proc/self` would be that of the main thread.
 const OWN_NETNS: &str = "/proc/thread-self/ns/net";
 
@@ -127,6 +130,26 @@ impl Node {
             if (own.st_dev, own.st_ino) == (other.st_dev, other.st_ino))
     }
 
+    /// Reads where the namespace is mounted as a file of its own, as `ip netns` does it: the mount
+    /// points of type nsfs, in order, mount_namespaces(7) and proc_pid_mountinfo(5).
+    ///
+    /// # Errors
+    ///
+    /// The kernel's refusal to show the mounts, or which namespace this is.
+    pub fn mounts(&self) -> Result<Vec<String>, WorldError> {
+        let failed = |error: KernelError| {
+            WorldError::new(Stage::Mounts, error)
+                .detail(MOUNTS.to_owned())
+                .node(&self.name)
+        };
+        let own = nix::sys::stat::fstat(&self.netns).map_err(|errno| failed(errno.into()))?;
+        let text =
+            fs::read_to_string(MOUNTS).map_err(|error| failed(KernelError::from_io(&error)))?;
+        let mut points = mount_points(&text, own.st_ino);
+        points.sort();
+        Ok(points)
+    }
+
     /// Forgets one of several names; where it was the first, the next one takes its place.
     pub(super) fn drop_name(&mut self, name: &NodeName) {
         if *name == self.name && !self.others.is_empty() {
@@ -195,6 +218,25 @@ impl Node {
         umount2(&path, MntFlags::MNT_DETACH).map_err(|errno| failed(errno.into()))?;
         fs::remove_file(&path).map_err(|error| failed(KernelError::from_io(&error)))
     }
+}
+
+/// Where the namespace with that inode number is mounted.
+fn mount_points(mountinfo: &str, inode: u64) -> Vec<String> {
+    let root = format!("net:[{inode}]");
+    let is_nsfs = |rest: &str| {
+        rest.split(" - ")
+            .nth(1)
+            .is_some_and(|of| of.starts_with("nsfs "))
+    };
+    mountinfo
+        .lines()
+        .filter(|line| is_nsfs(line))
+        .filter_map(|line| {
+            let mut words = line.split(' ').skip(3);
+            (words.next()? == root).then(|| words.next())?
+        })
+        .map(str::to_owned)
+        .collect()
 }
 
 fn path_of(name: &NodeName) -> PathBuf {

@@ -2,6 +2,7 @@
 //! machines, runs and implementations that do the same.
 
 mod text;
+mod tracked;
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -11,6 +12,7 @@ pub(super) use text::{same, section};
 
 use super::ObserveError;
 use crate::kernel::Mac;
+use crate::kernel::conntrack::{self, Tracked};
 use crate::kernel::route::{
     Address, FdbEntry, FdbState, Link, LinkKind, MAIN_TABLE, Neighbour, NeighbourState, PolicyRule,
     Route, RouteProtocol,
@@ -40,6 +42,10 @@ pub struct NodeFacts {
     pub neighbours: Vec<Neighbour>,
     /// The forwarding tables of bridges and tunnels.
     pub fdb: Vec<FdbEntry>,
+    /// The connections that are tracked.
+    pub tracked: Vec<Tracked>,
+    /// Where the namespace is mounted.
+    pub mounts: Vec<String>,
 }
 
 /// What the kernel says of every node.
@@ -68,39 +74,8 @@ impl Facts {
             topology: topology.clone(),
         };
         for node in world.nodes() {
-            let route = node.route();
-            let mut of_node = NodeFacts {
-                links: topology.links_of(node.name()).to_vec(),
-                ..Default::default()
-            };
-            if kinds.contains(&FactKind::Addresses) {
-                of_node.addresses = route.addresses().await?;
-            }
-            if kinds.contains(&FactKind::Routes) {
-                of_node.routes = route.routes().await?;
-            }
-            if kinds.contains(&FactKind::Rules) {
-                of_node.rules = route.rules(false).await?;
-                if node.has_ipv6() {
-                    of_node.ipv6_rules = route.rules(true).await?;
-                }
-            }
-            if kinds.contains(&FactKind::Neighbours) {
-                of_node.neighbours = route.neighbours().await?;
-                of_node.neighbours.extend(route.proxied().await?);
-            }
-            if kinds.contains(&FactKind::Fdb) {
-                of_node.fdb = route.fdb().await?;
-            }
-            facts.nodes.insert(
-                node.name().clone(),
-                of_node
-                    .without_fallback_tunnels()
-                    .without_addressless_neighbours()
-                    .without_own_addresses()
-                    .without_link_local()
-                    .sorted(),
-            );
+            let of_node = NodeFacts::read(node, topology, kinds).await?;
+            facts.nodes.insert(node.name().clone(), of_node);
         }
         Ok(facts)
     }
@@ -125,7 +100,68 @@ pub(super) fn shared_names(world: &World) -> BTreeMap<NodeName, NodeName> {
     world.nodes().flat_map(others).collect()
 }
 
+/// Reads one table of one node, line by line; nothing where there is no such node.
+///
+/// # Errors
+///
+/// As [`Facts::read`].
+pub async fn table(
+    world: &World,
+    topology: &Topology,
+    node: &NodeName,
+    kind: FactKind,
+) -> Result<Option<Vec<String>>, ObserveError> {
+    let Some(node) = world.node(node) else {
+        return Ok(None);
+    };
+    let facts = NodeFacts::read(node, topology, &[kind]).await?;
+    Ok(Some(text::lines(&facts, node.name(), kind, topology)))
+}
+
 impl NodeFacts {
+    async fn read(
+        node: &Node,
+        topology: &Topology,
+        kinds: &[FactKind],
+    ) -> Result<Self, ObserveError> {
+        let route = node.route();
+        let mut facts = Self {
+            links: topology.links_of(node.name()).to_vec(),
+            ..Default::default()
+        };
+        if kinds.contains(&FactKind::Addresses) {
+            facts.addresses = route.addresses().await?;
+        }
+        if kinds.contains(&FactKind::Routes) {
+            facts.routes = route.routes().await?;
+        }
+        if kinds.contains(&FactKind::Rules) {
+            facts.rules = route.rules(false).await?;
+            if node.has_ipv6() {
+                facts.ipv6_rules = route.rules(true).await?;
+            }
+        }
+        if kinds.contains(&FactKind::Neighbours) {
+            facts.neighbours = route.neighbours().await?;
+            facts.neighbours.extend(route.proxied().await?);
+        }
+        if kinds.contains(&FactKind::Fdb) {
+            facts.fdb = route.fdb().await?;
+        }
+        if kinds.contains(&FactKind::Conntrack) {
+            facts.tracked = node.enter(conntrack::tracked)??;
+        }
+        if kinds.contains(&FactKind::Mounts) {
+            facts.mounts = node.mounts()?;
+        }
+        Ok(facts
+            .without_fallback_tunnels()
+            .without_addressless_neighbours()
+            .without_own_addresses()
+            .without_link_local()
+            .sorted())
+    }
+
     /// Leaves out the tunnels that depend on what the kernel was built with.
     fn without_fallback_tunnels(mut self) -> Self {
         let is_fallback = |link: &Link| {

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use ipnet::IpNet;
 
-use super::{Facts, NodeFacts, owner_of};
+use super::{Facts, NodeFacts, owner_of, tracked};
 use crate::kernel::Mac;
 use crate::kernel::route::{
     Address, FdbEntry, FdbState, Link, LinkKind, MAIN_TABLE, Neighbour, Particulars, PolicyAction,
@@ -52,7 +52,13 @@ pub(in crate::observe) fn section(text: &mut String, node: &NodeName, lines: &[S
     }
 }
 
-fn lines(facts: &NodeFacts, node: &NodeName, kind: FactKind, topology: &Topology) -> Vec<String> {
+/// Writes one table of a node.
+pub(super) fn lines(
+    facts: &NodeFacts,
+    node: &NodeName,
+    kind: FactKind,
+    topology: &Topology,
+) -> Vec<String> {
     let name = |index: u32| {
         topology
             .link(node, index)
@@ -92,6 +98,11 @@ fn lines(facts: &NodeFacts, node: &NodeName, kind: FactKind, topology: &Topology
             // By what is shown: the addresses themselves differ between implementations.
             lines.sort();
             lines
+        }
+        FactKind::Conntrack => tracked::lines(&facts.tracked),
+        FactKind::Mounts => {
+            let line = |point: &String| format!("{point} type nsfs");
+            facts.mounts.iter().map(line).collect()
         }
         // Not what the kernel says but what probes found; see `matrix`.
         FactKind::Reachability => Vec::new(),

@@ -10,6 +10,7 @@ mod arguments;
 mod bridge;
 mod conditions;
 mod device;
+mod exec;
 mod filter;
 mod frames;
 mod link;
@@ -30,6 +31,7 @@ pub use arguments::{Arguments, HOST, Mention};
 pub use bridge::{Bridge, BridgeOptions, BridgePort, BridgeSet, PortStage};
 pub use conditions::{Chain, Conditions, ConnectionState, Protocol, Rule};
 pub use device::{Dummy, Ifb, Macvlan, MacvlanMode, Tap, Tun, Vlan, Vxlan};
+pub use exec::Exec;
 pub use filter::{
     Dnat, EntryChain, Filter, FilterChain, Masquerade, Notrack, Policy, PolicyTarget, Snat, Target,
 };
@@ -40,6 +42,7 @@ pub use neighbour::{Fdb, Neighbour};
 pub use rule::PolicyRule;
 pub use setting::{Sysctl, SysctlKey, SysctlValue};
 
+use super::claim::Claims;
 use super::value::{Located, Span};
 
 /// The table of verbs: hands its rows to the macro that is named.
@@ -118,6 +121,8 @@ macro_rules! verb_table {
             "notrack" => Notrack,
             /// Runs a server in a node.
             "listen" => Listen,
+            /// Asks a real program for what it refuses.
+            "exec" => Exec,
         }
     };
 }
@@ -169,7 +174,8 @@ macro_rules! verbs {
         }
 
         /// Every key of an item under `do`.
-        const ITEM_KEYS: &[&str] = &[$($key,)+ FAILS, RIGHT, INERT];
+        const ITEM_KEYS: &[&str] =
+            &[$($key,)+ FAILS, RIGHT, INERT, Claims::KEYS[0], Claims::KEYS[1]];
     };
 }
 
@@ -217,6 +223,8 @@ pub struct Item {
     pub right: Option<Box<Item>>,
     /// Why no expectation would fail without the operation; none where one would.
     pub inert: Option<Located<String>>,
+    /// The claims that its outcome decides.
+    pub claims: Claims,
     /// Where the verb stands.
     pub span: Span,
 }
@@ -249,6 +257,7 @@ impl<'de> Deserialize<'de> for Item {
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Item, A::Error> {
                 let mut found: Option<(Operation, Span)> = None;
                 let (mut fails, mut right, mut inert) = (None, None, None);
+                let mut claims = Claims::default();
                 while let Some(key) = map.next_key::<Located<String>>()? {
                     if !self.keys.contains(&key.as_str()) {
                         return Err(de::Error::unknown_field(&key, self.keys));
@@ -264,6 +273,10 @@ impl<'de> Deserialize<'de> for Item {
                         }
                         INERT => {
                             inert = Some(map.next_value()?);
+                            continue;
+                        }
+                        of_claims if Claims::KEYS.contains(&of_claims) => {
+                            claims.read(of_claims, &mut map)?;
                             continue;
                         }
                         _ => {}
@@ -298,6 +311,7 @@ impl<'de> Deserialize<'de> for Item {
                     fails,
                     right,
                     inert,
+                    claims,
                     span,
                 })
             }
@@ -320,6 +334,7 @@ impl Serialize for Item {
         if let Some(inert) = &self.inert {
             map.serialize_entry(INERT, inert)?;
         }
+        self.claims.write(&mut map)?;
         map.end()
     }
 }

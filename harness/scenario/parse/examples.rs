@@ -190,6 +190,14 @@ const EXAMPLES: &[(&str, &str)] = &[
     ("notrack", "notrack: {in: host, source: 10.0.0.0/24}"),
     ("listen", "listen: {in: web, tcp: 80}"),
     ("listen", "listen: {in: web, udp: 53}"),
+    (
+        "exec",
+        "exec: {in: host, argv: [ip, route, 10.0.0.0/24, dev, eth0]}",
+    ),
+    (
+        "exec",
+        "exec: {in: web, argv: [ip, address, add, 10.0.0.1, dev, eth0, -n, web]}",
+    ),
     ("fails", "fails: No such device"),
     ("right", "right: {up: web/eth0}"),
     ("inert", "inert: It was up already"),

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use crate::scenario::diagnostic::Diagnostic;
-use crate::scenario::expectation::{Expectation, ExpectedFate, Probe};
+use crate::scenario::expectation::{Expectation, ExpectedFate, Probe, ProbeExpectation};
 use crate::scenario::model::Scenario;
 use crate::scenario::name::NodeName;
 use crate::scenario::net::{Broadcast, Destination, Family};
@@ -28,7 +28,7 @@ pub(super) fn check(scenario: &Scenario) -> Vec<Diagnostic> {
         }
     }
     for step in &scenario.steps {
-        for expectation in &step.expectations {
+        for expectation in step.expectations.iter().filter_map(Expectation::probe) {
             families.expectation(expectation);
         }
     }
@@ -124,7 +124,7 @@ impl<'a> Families<'a> {
         self.of_one_ip(&rule.node().value, rule.families());
     }
 
-    fn expectation(&mut self, expectation: &'a Expectation) {
+    fn expectation(&mut self, expectation: &'a ProbeExpectation) {
         let probe = &expectation.probe;
         let to = match probe {
             Probe::Ping(ping) => &ping.to,

@@ -1,5 +1,6 @@
 //! What can be wrong with a scenario whose every part is well-formed: all of it at once.
 
+mod claims;
 mod family;
 mod nodes;
 mod routing;

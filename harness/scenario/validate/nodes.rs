@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::scenario::diagnostic::Diagnostic;
-use crate::scenario::expectation::{Expectation, ExpectedFate, Probe};
+use crate::scenario::expectation::{Expectation, ExpectedFate, Probe, ProbeExpectation};
 use crate::scenario::limits::NODES_MAX;
 use crate::scenario::model::Scenario;
 use crate::scenario::name::{LinkRef, NodeName, Place};
@@ -159,6 +159,13 @@ impl<'a> Nodes<'a> {
     }
 
     fn expectation(&mut self, expectation: &'a Expectation) {
+        match expectation {
+            Expectation::Probe(expectation) => self.probe(expectation),
+            Expectation::Fact(fact) => self.uses(&fact.table.node.value, fact.table.node.span),
+        }
+    }
+
+    fn probe(&mut self, expectation: &'a ProbeExpectation) {
         match &expectation.probe {
             Probe::Ping(ping) => self.uses(&ping.from.value, ping.from.span),
             Probe::Arp(ask) | Probe::Ndp(ask) => self.link(&ask.from),

@@ -3,10 +3,12 @@
 use std::collections::BTreeMap;
 
 use crate::scenario::diagnostic::Diagnostic;
-use crate::scenario::expectation::{Expectation, ExpectedFate, Probe};
+use crate::scenario::expectation::{Expectation, ExpectedFate, Probe, ProbeExpectation};
 use crate::scenario::limits::OPERATIONS_MAX;
 use crate::scenario::model::{Scenario, Step};
-use crate::scenario::operation::{Address, Item, Listen, Netns, Operation, Route, Veth, Vxlan};
+use crate::scenario::operation::{
+    Address, Exec, Item, Listen, Netns, Operation, Route, Veth, Vxlan,
+};
 use crate::scenario::value::{Located, Span};
 
 /// Checks a probe that stands in no file.
@@ -35,6 +37,7 @@ pub(super) fn check(scenario: &Scenario) -> Vec<Diagnostic> {
                 .help("remove it; what is given is not under test");
             shape.problems.push(problem);
         }
+        super::claims::check_given(&mut shape, item);
     }
     for item in scenario.operations() {
         shape.item(item);
@@ -84,7 +87,7 @@ impl Shape {
     }
 
     /// Checks a text that people read in one line.
-    fn text(&mut self, key: &str, text: &Located<String>) {
+    pub(super) fn text(&mut self, key: &str, text: &Located<String>) {
         let help = "write one short line";
         if text.trim().is_empty() {
             self.push(
@@ -119,7 +122,11 @@ impl Shape {
             );
         }
         for expectation in &step.expectations {
-            self.expectation(expectation);
+            super::claims::check(self, expectation.claims());
+            match expectation {
+                Expectation::Probe(expectation) => self.expectation(expectation),
+                Expectation::Fact(fact) => super::claims::table(self, fact),
+            }
         }
         let mut kinds = BTreeMap::new();
         for kind in &step.snapshot {
@@ -144,6 +151,16 @@ impl Shape {
         if let Some(right) = &item.right {
             self.right(item, right);
             self.operation(right);
+        }
+        super::claims::check(self, &item.claims);
+        if let (Operation::Exec(_), None) = (&item.operation, &item.fails) {
+            self.push(
+                "exec-without-fails",
+                item.span,
+                "`exec` goes only with `fails`",
+                "it is for what the program refuses",
+                "say what the program says: `fails: ...`; what works has a verb of its own",
+            );
         }
         self.operation(item);
     }
@@ -180,6 +197,7 @@ impl Shape {
             }
             Operation::Listen(listen) => self.listen(listen, item.span),
             Operation::Vxlan(vxlan) => self.vxlan(vxlan),
+            Operation::Exec(exec) => self.exec(exec),
             Operation::BridgeSet(set) if set.options().is_empty() => {
                 self.nothing_to_set("bridge-set", "ageing: 0", item.span);
             }
@@ -239,6 +257,23 @@ impl Shape {
         }
         if let Some(port) = &vxlan.dstport {
             self.port(port.value, port.span);
+        }
+    }
+
+    fn exec(&mut self, exec: &Exec) {
+        if let Some(program) = exec.argv.first()
+            && !Exec::PROGRAMS.contains(&program.as_str())
+        {
+            self.push(
+                "bad-program",
+                program.span,
+                &format!("`{program}` is not a program that can be asked"),
+                "the first word",
+                "only `ip` and `bridge` can; whatever else changes the network has a verb",
+            );
+        }
+        for word in &exec.argv {
+            self.text("argv", word);
         }
     }
 
@@ -412,7 +447,7 @@ impl Shape {
         }
     }
 
-    fn expectation(&mut self, expectation: &Expectation) {
+    fn expectation(&mut self, expectation: &ProbeExpectation) {
         self.probe(&expectation.probe);
         if let ExpectedFate::Reply(reply) = &expectation.fate {
             let arp = matches!(expectation.probe, Probe::Arp(_) | Probe::Ndp(_));

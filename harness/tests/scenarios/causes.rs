@@ -14,7 +14,7 @@ use netproof::judge::Verdict;
 use netproof::observe::Explanation;
 use netproof::report::Human;
 use netproof::run::{Event, NamedScenario, Runner};
-use netproof::scenario::{Cause, ExpectedFate, parse};
+use netproof::scenario::{Cause, Expectation, ExpectedFate, parse};
 use netproof::world::Tier;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -160,7 +160,8 @@ fn found(topology: &str, step: &Step, cause: Option<Cause>) -> Result<Explanatio
 fn expected_causes(scenario: &NamedScenario) -> Result<Vec<Cause>, Failed> {
     let parsed = parse(&scenario.file, &scenario.text)?;
     let expectations = parsed.steps.iter().flat_map(|step| &step.expectations);
-    let causes = expectations.filter_map(|expectation| match &expectation.fate {
+    let probes = expectations.filter_map(Expectation::probe);
+    let causes = probes.filter_map(|expectation| match &expectation.fate {
         ExpectedFate::Reply(_) => None,
         ExpectedFate::Rejected(fate) => fate.value.because.as_ref().map(|it| it.value),
         ExpectedFate::Lost(fate) => fate.value.because.as_ref().map(|it| it.value),

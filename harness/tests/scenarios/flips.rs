@@ -15,8 +15,9 @@ use libtest_mimic::{Failed, Trial};
 use netproof::judge::Verdict;
 use netproof::run::{Event, NamedScenario};
 use netproof::scenario::{
-    Cause, Expectation, ExpectedFate, ExpectedLoss, ExpectedRejection, ExpectedReply, Leg, LinkRef,
-    Located, NodeName, Place, Rejection, Scenario, Sighting, parse,
+    Cause, Expectation, ExpectedFate, ExpectedLoss, ExpectedRejection, ExpectedReply,
+    FactExpectation, Leg, LinkRef, Located, NodeName, Place, ProbeExpectation, Rejection, Scenario,
+    Sighting, Table, parse,
 };
 
 use crate::support::{self, Ran};
@@ -197,7 +198,7 @@ fn flips_of(original: &Scenario) -> Vec<Flip> {
             for (way, (what, flipped)) in ways.into_iter().enumerate() {
                 let flip = together.entry((way, odd)).or_insert_with(unturned);
                 flip.scenario.steps[step_at].expectations[at] = flipped;
-                let what = format!("step {number}, {}: {what}", expectation.probe);
+                let what = format!("step {number}, {expectation}: {what}");
                 flip.targets
                     .push((Target::Expectation(number, at + 1), what));
             }
@@ -208,8 +209,53 @@ fn flips_of(original: &Scenario) -> Vec<Flip> {
 }
 
 fn flips_of_expectation(scenario: &Scenario, original: &Expectation) -> Vec<(String, Expectation)> {
-    let mut flips: Vec<(String, Expectation)> = Vec::new();
-    let mut with = |what: &str, change: &dyn Fn(&mut Expectation)| {
+    match original {
+        Expectation::Probe(original) => flips_of_probe(scenario, original)
+            .into_iter()
+            .map(|(what, flipped)| (what, Expectation::Probe(Box::new(flipped))))
+            .collect(),
+        Expectation::Fact(original) => flips_of_table(&original.table)
+            .into_iter()
+            .map(|(what, table)| {
+                let flipped = FactExpectation {
+                    table,
+                    ..original.clone()
+                };
+                (what, Expectation::Fact(flipped))
+            })
+            .collect(),
+    }
+}
+
+/// A table with a line more, a line less, and with one word more in each line that it has to have.
+fn flips_of_table(original: &Table) -> Vec<(String, Table)> {
+    let mut flips = Vec::new();
+    let flipped_line = || Located::nowhere("flipped".to_owned());
+    if let Some(are) = &original.are {
+        let with = |lines: Vec<Located<String>>| Table {
+            are: Some(Located::nowhere(lines)),
+            ..original.clone()
+        };
+        let more = are.iter().cloned().chain([flipped_line()]).collect();
+        flips.push(("a line more".to_owned(), with(more)));
+        if let Some((_, less)) = are.split_last() {
+            flips.push(("a line less".to_owned(), with(less.to_vec())));
+        }
+    }
+    for (at, line) in original.have.iter().enumerate() {
+        let mut flipped = original.clone();
+        flipped.have[at] = Located::nowhere(format!("{line} flipped"));
+        flips.push((format!("`{line}` is another"), flipped));
+    }
+    flips
+}
+
+fn flips_of_probe(
+    scenario: &Scenario,
+    original: &ProbeExpectation,
+) -> Vec<(String, ProbeExpectation)> {
+    let mut flips: Vec<(String, ProbeExpectation)> = Vec::new();
+    let mut with = |what: &str, change: &dyn Fn(&mut ProbeExpectation)| {
         let mut flipped = original.clone();
         change(&mut flipped);
         flips.push((what.to_owned(), flipped));
@@ -315,7 +361,7 @@ fn flips_of_expectation(scenario: &Scenario, original: &Expectation) -> Vec<(Str
 
 /// An address that no scenario uses, of the IP of an expectation: from TEST-NET-3 (RFC 5737), or
 /// from the second prefix for documentation (RFC 9637).
-fn elsewhere(of: &Expectation) -> Located<std::net::IpAddr> {
+fn elsewhere(of: &ProbeExpectation) -> Located<std::net::IpAddr> {
     let address = match of.probe.to().is_ipv6() {
         true => "3fff::77",
         false => "203.0.113.77",
@@ -350,7 +396,7 @@ fn lost(after: Place, leg: Option<Leg>) -> ExpectedFate {
     }))
 }
 
-fn change_reply(expectation: &mut Expectation, change: impl FnOnce(&mut ExpectedReply)) {
+fn change_reply(expectation: &mut ProbeExpectation, change: impl FnOnce(&mut ExpectedReply)) {
     if let ExpectedFate::Reply(reply) = &mut expectation.fate {
         change(&mut reply.value);
     }

@@ -96,6 +96,7 @@ fn a_step_that_cannot_be_reached_is_1_and_says_why() {
 
 /// The question that an expectation answers, and the cause that it names.
 fn question_of(expectation: &Expectation) -> Option<(Vec<String>, &'static str)> {
+    let expectation = expectation.probe()?;
     let because = match &expectation.fate {
         ExpectedFate::Lost(lost) => lost.because.as_ref(),
         ExpectedFate::Rejected(rejected) => rejected.because.as_ref(),

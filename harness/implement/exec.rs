@@ -1,0 +1,35 @@
+//! The real programs, asked for what they refuse by themselves.
+
+use std::process::Command;
+
+use nix::errno::Errno;
+
+use super::OperationError;
+use super::shell::{PATH, refusal};
+use crate::scenario::Exec;
+use crate::world::{World, run_in};
+
+/// Runs a command as it is written, in its node.
+///
+/// # Errors
+///
+/// What the program says last, where it fails; that it is not there.
+pub async fn exec(world: &World, exec: &Exec) -> Result<(), OperationError> {
+    let Some((program, arguments)) = exec.argv.split_first() else {
+        return Ok(());
+    };
+    let mut command = Command::new(program.as_str());
+    command
+        .args(arguments.iter().map(|word| word.as_str()))
+        .env_clear()
+        .env("PATH", PATH)
+        .env("LC_ALL", "C");
+    match run_in(world, &exec.node, &mut command).await {
+        Ok((status, _)) if status.success() => Ok(()),
+        Ok((_, said)) => Err(refusal(&String::from_utf8_lossy(&said), Errno::EIO).into()),
+        Err(error) if error.reason.errno == Errno::ENOENT => {
+            Err(OperationError::MissingProgram(program.value.clone()))
+        }
+        Err(error) => Err(error.into()),
+    }
+}
