@@ -82,7 +82,7 @@ pub const CLAIMS: &[Said] = &[
     said(
         "B4",
         BRIDGES,
-        "After it was moved an interface is set up and used as before",
+        "An interface that is moved loses what it had: it is down and without addresses, and its peer has no carrier",
     ),
     said(
         "B5",

@@ -5,7 +5,7 @@ use std::process::Command;
 use nix::errno::Errno;
 
 use super::OperationError;
-use super::shell::{PATH, refusal};
+use super::shell::{PATH, last_line};
 use crate::scenario::Exec;
 use crate::world::{World, run_in};
 
@@ -26,7 +26,10 @@ pub async fn exec(world: &World, exec: &Exec) -> Result<(), OperationError> {
         .env("LC_ALL", "C");
     match run_in(world, &exec.node, &mut command).await {
         Ok((status, _)) if status.success() => Ok(()),
-        Ok((_, said)) => Err(refusal(&String::from_utf8_lossy(&said), Errno::EIO).into()),
+        Ok((_, said)) => Err(OperationError::RefusedByProgram {
+            program: program.value.clone(),
+            said: last_line(&String::from_utf8_lossy(&said)).to_owned(),
+        }),
         Err(error) if error.reason.errno == Errno::ENOENT => {
             Err(OperationError::MissingProgram(program.value.clone()))
         }

@@ -70,6 +70,14 @@ pub enum OperationError {
     /// The world could not follow.
     #[error(transparent)]
     World(#[from] WorldError),
+    /// The program that it asks for does not take the command.
+    #[error("{program} says: {said}")]
+    RefusedByProgram {
+        /// The program.
+        program: String,
+        /// What it said last.
+        said: String,
+    },
     /// The program that it asks for is not installed.
     #[error("there is no program `{0}` here")]
     MissingProgram(String),
@@ -84,7 +92,18 @@ impl OperationError {
         match self {
             Self::Refused(error) => Some(error),
             Self::World(error) => Some(&error.reason),
-            Self::Unsupported { .. } | Self::MissingProgram(_) | Self::HarnessOnly(_) => None,
+            Self::Unsupported { .. }
+            | Self::RefusedByProgram { .. }
+            | Self::MissingProgram(_)
+            | Self::HarnessOnly(_) => None,
+        }
+    }
+
+    /// Tells whether it was refused with these words.
+    pub fn is_refusal(&self, reason: &str) -> bool {
+        match self {
+            Self::RefusedByProgram { said, .. } => said == reason,
+            error => error.refusal().is_some_and(|kernel| kernel.is(reason)),
         }
     }
 }

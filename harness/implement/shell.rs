@@ -106,19 +106,24 @@ async fn run(command: &str) -> Result<(), OperationError> {
 
 /// Reads out of what a tool said which error number the kernel gave it; `otherwise` where it does
 /// not tell.
-pub(super) fn refusal(said: &str, otherwise: Errno) -> KernelError {
+fn refusal(said: &str, otherwise: Errno) -> KernelError {
+    let sentence = last_line(said);
+    let errno = errno_named(sentence).unwrap_or(otherwise);
+    KernelError {
+        errno,
+        sentence: (!sentence.is_empty()).then(|| sentence.to_owned()),
+    }
+}
+
+/// The last thing that a tool said, without the word that it says so with.
+pub(super) fn last_line(said: &str) -> &str {
     let line = said
         .lines()
         .map(str::trim)
         .rfind(|line| !line.is_empty())
         .unwrap_or_default()
         .trim_end_matches('.');
-    let sentence = line.strip_prefix("Error: ").unwrap_or(line);
-    let errno = errno_named(line).unwrap_or(otherwise);
-    KernelError {
-        errno,
-        sentence: (!sentence.is_empty()).then(|| sentence.to_owned()),
-    }
+    line.strip_prefix("Error: ").unwrap_or(line)
 }
 
 fn errno_named(line: &str) -> Option<Errno> {

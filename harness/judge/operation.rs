@@ -22,9 +22,7 @@ pub fn judge_operation(item: &Item, result: &Result<(), OperationError>) -> Oper
         (_, Err(OperationError::Unsupported { .. } | OperationError::MissingProgram(_))) => {
             Verdict::Unsupported
         }
-        (Some(reason), Err(error)) if error.refusal().is_some_and(|kernel| kernel.is(reason)) => {
-            Verdict::Pass
-        }
+        (Some(reason), Err(error)) if error.is_refusal(reason) => Verdict::Pass,
         (Some(_), Ok(())) | (_, Err(_)) => Verdict::Fail,
     };
     OperationJudgement {

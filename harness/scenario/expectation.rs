@@ -417,6 +417,7 @@ const KEYS: &[&str] = &[
     "rules",
     "neighbours",
     "fdb",
+    "bridges",
     "conntrack",
     "mounts",
     "claims",

@@ -84,6 +84,8 @@ pub enum FactKind {
     Neighbours,
     /// The forwarding tables of bridges and tunnels.
     Fdb,
+    /// Bridges as `brctl show` shows them: id, spanning tree protocol, ports.
+    Bridges,
     /// The connections that are tracked.
     Conntrack,
     /// The names under which the node's network namespace is mounted.
@@ -94,13 +96,14 @@ pub enum FactKind {
 
 impl FactKind {
     /// The kinds of which a single table can be expected: all that are read from the kernel.
-    pub const TABLES: [Self; 8] = [
+    pub const TABLES: [Self; 9] = [
         Self::Links,
         Self::Addresses,
         Self::Routes,
         Self::Rules,
         Self::Neighbours,
         Self::Fdb,
+        Self::Bridges,
         Self::Conntrack,
         Self::Mounts,
     ];
@@ -114,6 +117,7 @@ impl FactKind {
             Self::Rules => "rules",
             Self::Neighbours => "neighbours",
             Self::Fdb => "fdb",
+            Self::Bridges => "bridges",
             Self::Conntrack => "conntrack",
             Self::Mounts => "mounts",
             Self::Reachability => "reachability",

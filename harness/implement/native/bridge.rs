@@ -16,6 +16,7 @@ fn settings(options: BridgeOptions) -> BridgeSettings {
         forward_delay: options.forward_delay,
         vlan_filtering: options.vlan_filtering,
         multicast_snooping: options.multicast_snooping,
+        id: None,
     }
 }
 
@@ -58,8 +59,18 @@ impl Carry for Bridge {
 impl Carry for BridgeSet {
     async fn carry(&self, _: &mut Native, world: &mut World) -> Result<(), OperationError> {
         let to = settings(self.options());
-        let route = node(world, &self.dev.node)?.route();
-        route.set_bridge(self.dev.ifname.as_str(), to).await?;
+        let (route, name) = (
+            node(world, &self.dev.node)?.route(),
+            self.dev.ifname.as_str(),
+        );
+        if let Err(refused) = route.set_bridge(name, to).await {
+            // What is no bridge is refused with the same number.
+            let of_bridge = matches!(route.link(name).await?.particulars, Particulars::Bridge(_));
+            return Err(match to.not_kept(&BridgeSettings::default()) {
+                Some(option) if of_bridge => lacking(option, refused),
+                _ => refused.into(),
+            });
+        }
         check(world, &self.dev, to).await
     }
 }

@@ -52,6 +52,8 @@ pub struct BridgeSettings {
     pub vlan_filtering: Option<bool>,
     /// Whether multicast goes only where somebody asked for it.
     pub multicast_snooping: Option<bool>,
+    /// What it is called by other bridges: a priority and a hardware address. It is only read.
+    pub id: Option<(u16, Mac)>,
 }
 
 /// Options of a bridge port: all that the kernel tells, or those that are to change.
@@ -153,6 +155,7 @@ impl BridgeSettings {
                 InfoBridge::ForwardDelay(time) => settings.forward_delay = Some(time / USER_HZ),
                 InfoBridge::VlanFiltering(on) => settings.vlan_filtering = Some(*on),
                 InfoBridge::MulticastSnooping(on) => settings.multicast_snooping = Some(*on),
+                InfoBridge::BridgeId(id) => settings.id = Some((id.priority, Mac(id.address))),
                 _ => {}
             }
         }

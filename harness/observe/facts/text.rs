@@ -99,6 +99,11 @@ pub(super) fn lines(
             lines.sort();
             lines
         }
+        FactKind::Bridges => facts
+            .links
+            .iter()
+            .filter_map(|it| bridge_line(it, &facts.links, topology))
+            .collect(),
         FactKind::Conntrack => tracked::lines(&facts.tracked),
         FactKind::Mounts => {
             let line = |point: &String| format!("{point} type nsfs");
@@ -143,6 +148,31 @@ fn link_line(link: &Link, node: &NodeName, topology: &Topology) -> String {
         }
     }
     line + &particulars(&link.particulars) + &port(&link.port)
+}
+
+/// `br0: id 8000.mac(host/br0) stp off ports veth1 veth2`, as brctl(8) shows a bridge.
+fn bridge_line(of: &Link, links: &[Link], topology: &Topology) -> Option<String> {
+    let Particulars::Bridge(bridge) = &of.particulars else {
+        return None;
+    };
+    let mut line = format!("{}:", of.name);
+    if let Some((priority, address)) = bridge.id {
+        let _ = write!(line, " id {priority:04x}.{}", station(address, topology));
+    }
+    let stp = match bridge.stp {
+        Some(true) => "on",
+        _ => "off",
+    };
+    let ports: Vec<&str> = links
+        .iter()
+        .filter(|link| link.master == Some(of.index))
+        .map(|link| link.name.as_str())
+        .collect();
+    let _ = match ports.as_slice() {
+        [] => write!(line, " stp {stp} no ports"),
+        ports => write!(line, " stp {stp} ports {}", ports.join(" ")),
+    };
+    Some(line)
 }
 
 /// What is particular to the kind; of a bridge, only what is not the kernel's default.

@@ -90,6 +90,9 @@ impl Reason<'_> {
             }
             ("a mapping", _) => "write `key: value`".to_owned(),
             ("a list", _) => "begin each item with `- `, or write `[one, two]`".to_owned(),
+            (_, "a mapping") if !self.text[self.span.start..].starts_with('{') => {
+                "a text with a colon and a space in it stands in quotation marks".to_owned()
+            }
             _ => "write one word or number here".to_owned(),
         }
     }

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test: a panic is a failed case")]
 
 mod ci;
+mod claims;
 mod cli;
 mod doctor;
 mod documents;
