@@ -16,8 +16,8 @@ use netproof::judge::Verdict;
 use netproof::run::{Event, NamedScenario};
 use netproof::scenario::{
     Cause, Expectation, ExpectedFate, ExpectedLoss, ExpectedRejection, ExpectedReply,
-    FactExpectation, Leg, LinkRef, Located, NodeName, Place, ProbeExpectation, Rejection, Scenario,
-    Sighting, Table, parse,
+    FactExpectation, Leg, LinkRef, Located, NodeName, Operation, Place, ProbeExpectation,
+    Rejection, Scenario, Sighting, Table, parse,
 };
 
 use crate::support::{self, Ran};
@@ -185,9 +185,15 @@ fn flips_of(original: &Scenario) -> Vec<Flip> {
             if item.fails.is_some() {
                 let mut flip = unturned();
                 let operation = &mut flip.scenario.steps[step_at].operations[at];
-                (operation.fails, operation.right) = (None, None);
                 let command = item.operation.command();
-                let what = format!("step {number}: `{command}` is not to fail");
+                let what = if let Operation::Exec(_) = item.operation {
+                    // It goes only with a reason.
+                    operation.fails = Some(Located::nowhere("flipped".to_owned()));
+                    format!("step {number}: `{command}` fails otherwise")
+                } else {
+                    (operation.fails, operation.right) = (None, None);
+                    format!("step {number}: `{command}` is not to fail")
+                };
                 flip.targets.push((Target::Operation(number), what));
                 alone.push(flip);
             }
