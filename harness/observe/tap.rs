@@ -156,7 +156,7 @@ impl Tap {
     pub(super) fn send(&self, link: u32, frame: &[u8]) -> Result<(), Errno> {
         let address = i32::try_from(link)
             .ok()
-            .and_then(link_address)
+            .and_then(|index| link_address(index, 0))
             .ok_or(Errno::ENODEV)?;
         sendto(
             self.socket.as_raw_fd(),
@@ -208,7 +208,7 @@ pub(super) fn send_through(
         )?;
         let address = i32::try_from(link)
             .ok()
-            .and_then(link_address)
+            .and_then(|index| link_address(index, 0))
             .ok_or(Errno::ENODEV)?;
         sendto(socket.as_raw_fd(), frame, &address, MsgFlags::MSG_DONTWAIT).map(|_| ())
     })

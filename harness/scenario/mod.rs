@@ -25,9 +25,9 @@ pub use cause::Cause;
 pub use diagnostic::{Diagnostic, Diagnostics, Position};
 pub use expectation::{
     Exchange, Expectation, ExpectedFate, ExpectedLoss, ExpectedRejection, ExpectedReply, Leg, Ping,
-    Probe, Rejection, Sighting, Solicitation,
+    Probe, RawFrame, Rejection, SentTo, Sighting, Solicitation,
 };
-pub use hardware::{EchoSize, MacAddress, Mtu, Seconds, Switch, VlanId, VxlanId};
+pub use hardware::{EchoSize, EtherType, MacAddress, Mtu, Seconds, Switch, VlanId, VxlanId};
 pub use model::{FactKind, Scenario, Step};
 pub use name::{IFNAME_MAX, IfName, LinkRef, NODE_NAME_MAX, NodeName, Place};
 pub use net::{Broadcast, Destination, Endpoint, Family, InterfaceAddress, Prefix, TableId};

@@ -11,9 +11,9 @@ use serde_json::{Map, Value, json};
 
 use super::expectation::{
     Exchange, Expectation, ExpectedLoss, ExpectedRejection, ExpectedReply, FATES, PROBES, Ping,
-    Sighting, Solicitation,
+    RawFrame, Sighting, Solicitation,
 };
-use super::hardware::{EchoSize, MacAddress, Mtu, Seconds, Switch, VlanId, VxlanId};
+use super::hardware::{EchoSize, EtherType, MacAddress, Mtu, Seconds, Switch, VlanId, VxlanId};
 use super::model::Scenario;
 use super::name::{IfName, LinkRef, NodeName, Place};
 use super::net::{Broadcast, Destination, Endpoint, InterfaceAddress, Prefix, TableId};
@@ -74,6 +74,7 @@ as_pattern! {
     Destination: r"^(default|[0-9A-Fa-f:.]+(/[0-9]{1,3})?)$", "`default`, or a prefix such as `10.0.0.0/24`";
     Broadcast: r"^(\+|[0-9.]+)$", "`+` for all host bits set, or an address";
     MacAddress: r"^[0-9A-Fa-f]{2}(:[0-9A-Fa-f]{2}){5}$", "A hardware address, such as `02:00:00:00:00:01`";
+    EtherType: r"^0x[0-9A-Fa-f]{4}$", "The protocol of a frame, such as `0x88b6`";
     SysctlKey: r"^net[./]", "A setting under `net.`, such as `net.ipv4.ip_forward`";
 }
 
@@ -204,6 +205,7 @@ impl JsonSchema for Expectation {
                 "ndp": generator.subschema_for::<Solicitation>(),
                 "udp": generator.subschema_for::<Exchange>(),
                 "tcp": generator.subschema_for::<Exchange>(),
+                "frame": generator.subschema_for::<RawFrame>(),
                 "reply": generator.subschema_for::<ExpectedReply>(),
                 "rejected": generator.subschema_for::<ExpectedRejection>(),
                 "lost": generator.subschema_for::<ExpectedLoss>(),

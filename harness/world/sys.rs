@@ -61,13 +61,14 @@ pub(super) fn watch_process(pid: Pid) -> std::io::Result<AsyncFd<OwnedFd>> {
 }
 
 /// Makes the address of an interface for an AF_PACKET socket, packet(7): frames sent to it leave
-/// by that interface.
-pub(crate) fn link_address(index: i32) -> Option<nix::sys::socket::LinkAddr> {
+/// by that interface. A socket that is bound to it hears the frames of an EtherType, of all
+/// interfaces where the index is 0; it hears nothing where the EtherType is 0.
+pub(crate) fn link_address(index: i32, ethertype: u16) -> Option<nix::sys::socket::LinkAddr> {
     use nix::sys::socket::{LinkAddr, SockaddrLike as _};
 
     let address = libc::sockaddr_ll {
         sll_family: u16::try_from(libc::AF_PACKET).ok()?,
-        sll_protocol: 0,
+        sll_protocol: ethertype.to_be(),
         sll_ifindex: index,
         sll_hatype: 0,
         sll_pkttype: 0,

@@ -9,6 +9,7 @@
 //! was excluded.
 
 mod bridge;
+mod frame;
 mod legacy;
 mod neighbour;
 mod packet;
@@ -242,6 +243,9 @@ async fn lost(
     if let Probe::Arp(ask) | Probe::Ndp(ask) = scene.probe {
         let link = &ask.from.value;
         return neighbour::asked(scene, search, link, ask.to.value, scene.walk, false).await;
+    }
+    if let Probe::Frame(raw) = scene.probe {
+        return frame::lost(observer, scene, search, raw, leg).await;
     }
     let Place::Link(_) = after else {
         return sender::never_seen(observer, scene, search).await;

@@ -9,6 +9,9 @@ use crate::kernel::route::{Link, LinkKind};
 use crate::scenario::{Leg, LinkRef, NodeName};
 use crate::world::Topology;
 
+/// The addresses of a frame that is no packet of IP. Where one is, nothing that goes by them is asked.
+const NO_ADDRESS: IpAddr = IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED);
+
 /// A packet of a probe at an interface, with what the part of the kernel that has it goes by.
 #[derive(Debug, Clone)]
 pub(super) struct Packet {
@@ -43,8 +46,8 @@ impl Packet {
             master: link.master,
             direction: frame.direction,
             leg: sighting.leg,
-            source: sighting.source,
-            destination: sighting.destination,
+            source: sighting.source.unwrap_or(NO_ADDRESS),
+            destination: sighting.destination.unwrap_or(NO_ADDRESS),
             ttl: sighting.ttl,
             to: receiver(frame)?,
             for_another: sighting.for_another,

@@ -50,9 +50,10 @@ async fn refused_by_routing(
     by: &NodeName,
     there: Option<&Packet>,
 ) -> Result<Option<Explanation>, ObserveError> {
-    let (source, destination, iif) = match there {
-        Some(packet) => (packet.source, packet.destination, packet.on.ifname.as_str()),
-        None => (nobody(scene.probe.to()), scene.probe.to(), OWN),
+    let (source, destination, iif) = match (there, scene.probe.address()) {
+        (Some(packet), _) => (packet.source, packet.destination, packet.on.ifname.as_str()),
+        (None, Some(to)) => (nobody(to), to, OWN),
+        (None, None) => return Ok(None),
     };
     let fib = scene.node(by)?.route().fib(destination).await?;
     let way = match way(scene, search, by, &fib, (source, destination), iif) {
@@ -131,7 +132,9 @@ pub(super) async fn never_seen(
     search: &mut Search,
 ) -> Result<Option<Explanation>, ObserveError> {
     let from = scene.probe.from();
-    let to = scene.probe.to();
+    let Some(to) = scene.probe.address() else {
+        return Ok(None);
+    };
     let fib = scene.node(from)?.route().fib(to).await?;
     let way = match way(scene, search, from, &fib, (nobody(to), to), OWN) {
         Ok(way) => way,

@@ -190,6 +190,7 @@ const EXAMPLES: &[(&str, &str)] = &[
     ("notrack", "notrack: {in: host, source: 10.0.0.0/24}"),
     ("listen", "listen: {in: web, tcp: 80}"),
     ("listen", "listen: {in: web, udp: 53}"),
+    ("listen", "listen: {in: web, ethertype: 0x88b6}"),
     ("fails", "fails: No such device"),
     ("right", "right: {up: web/eth0}"),
     ("inert", "inert: It was up already"),
@@ -198,6 +199,10 @@ const EXAMPLES: &[(&str, &str)] = &[
     ("ndp", "ndp: {from: web/eth0, to: 'fd00::2'}"),
     ("udp", "udp: {from: web, to: 10.0.0.2, port: 53}"),
     ("tcp", "tcp: {from: web, to: 10.0.0.2, port: 80}"),
+    (
+        "frame",
+        "frame: {from: web/eth0, to: database/eth0, ethertype: 0x88b6}",
+    ),
     ("reply", "reply: {}"),
     (
         "rejected",
@@ -257,7 +262,7 @@ mod tests {
 
     #[test]
     fn every_other_example_is_right() {
-        let probes = ["ping", "arp", "ndp", "udp", "tcp"];
+        let probes = ["ping", "arp", "ndp", "udp", "tcp", "frame"];
         let fates = ["reply", "rejected", "lost"];
         for (probe, fate) in probes
             .iter()

@@ -130,6 +130,7 @@ impl<'a> Families<'a> {
             Probe::Ping(ping) => &ping.to,
             Probe::Arp(ask) | Probe::Ndp(ask) => &ask.to,
             Probe::Udp(exchange) | Probe::Tcp(exchange) => &exchange.to,
+            Probe::Frame(_) => return,
         };
         let only = match (probe, Family::of(to.value)) {
             (Probe::Arp(_), of @ Family::Ipv6) => Some((of, "ARP", "ndp")),
