@@ -44,7 +44,7 @@ impl Implementation for Shell {
 }
 
 async fn carry_out(world: &mut World, operation: &Operation) -> Result<(), OperationError> {
-    if let Operation::Listen(_) = operation {
+    if let Operation::Listen(_) | Operation::Tunnel(_) = operation {
         return Err(OperationError::HarnessOnly(operation.verb()));
     }
     run(&operation.command())

@@ -75,11 +75,11 @@ impl Identity {
         self.content_part(&read(&frame.bytes))
     }
 
-    /// Tells what the frame in a VXLAN packet is to the probe. It has the addresses of the tunnel,
+    /// Tells what the frame or packet in a tunnel's packet is to the probe. It has the addresses of the tunnel,
     /// and the rest of its own.
     pub(super) fn carried_part(&self, frame: &Frame) -> Option<Part> {
         let (outer, inner) = read_carried(&frame.bytes)?;
-        let mut part = self.content_part(&inner)?;
+        let mut part = inner.iter().find_map(|inner| self.content_part(inner))?;
         match &mut part {
             Part::Packet {
                 source,

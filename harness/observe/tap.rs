@@ -140,7 +140,7 @@ impl Tap {
                 },
                 for_another: packet_type == libc::PACKET_OTHERHOST,
                 time,
-                bytes: bytes[..length].to_vec(),
+                bytes: with_header(address.hatype(), &bytes[..length]),
             });
         }
         Ok(())
@@ -166,6 +166,20 @@ impl Tap {
         )
         .map(|_| ())
     }
+}
+
+/// Puts a header of zeros in front of a packet that has none, as on a tun device, so that all that is
+/// captured can be read alike.
+fn with_header(hardware: u16, bytes: &[u8]) -> Vec<u8> {
+    if hardware != libc::ARPHRD_NONE {
+        return bytes.to_vec();
+    }
+    let protocol = match bytes.first().map(|first| first >> 4) {
+        Some(4) => [0x08, 0x00],
+        Some(6) => [0x86, 0xdd],
+        _ => [0, 0],
+    };
+    [&[0; 12][..], &protocol, bytes].concat()
 }
 
 /// Makes the kernel stamp frames in time for as long as the socket is open: a work queue makes it

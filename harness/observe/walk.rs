@@ -188,6 +188,11 @@ impl Walk {
 }
 
 impl Step {
+    /// Tells whether it is inside of a tunnel's packet.
+    pub(super) fn is_carried(&self) -> bool {
+        self.carried
+    }
+
     /// Returns the leg that the frame is of; an error about one is of none.
     pub(super) fn leg(&self) -> Option<Leg> {
         match self.part {
@@ -392,9 +397,10 @@ fn leads_to(step: &Step, other: &Step, topology: &Topology) -> bool {
                         && topology
                             .tunnels_in(&frame.node)
                             .any(|(node, index)| is_later((node, *index)))));
+            // What the tunnel sends was in its end before.
+            let out = later.direction == Direction::Out && step.carried == other.carried;
             up || (same_node
-                && (later.direction == Direction::Out
-                    || (link.master == Some(later.link) && later.direction == Direction::In)))
+                && (out || (link.master == Some(later.link) && later.direction == Direction::In)))
         }
     }
 }

@@ -11,7 +11,7 @@ use super::request::{Instead, Request, Task, Trial};
 use crate::implement::{Implementation, OperationError};
 use crate::judge::{Judgement, Mismatch, Verdict, judge, judge_operation};
 use crate::observe::facts::{self, Facts};
-use crate::observe::{ObserveError, Observer, Record};
+use crate::observe::{ObserveError, Observer, Record, open_tunnel};
 use crate::scenario::{
     Expectation, FactKind, HOST, Item, LinkRef, Netns, NodeName, Operation, Scenario, Step, parse,
 };
@@ -430,6 +430,7 @@ impl Conductor<'_> {
     ) -> Result<(), OperationError> {
         match operation {
             Operation::Listen(listen) => return self.observer.listen(world, listen),
+            Operation::Tunnel(tunnel) => return open_tunnel(world, tunnel).await,
             // `host` cannot be deleted.
             Operation::Netns(Netns {
                 delete: Some(name), ..

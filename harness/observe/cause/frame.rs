@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::packet::{Packet, link_ref};
 use super::segment::{self, Segment};
-use super::{Explanation, ObserveError, Scene, Search, neighbour, rules, wire};
+use super::{Explanation, ObserveError, Scene, Search, neighbour, rules, tunnel, wire};
 use crate::kernel::packet_sockets;
 use crate::observe::Observer;
 use crate::observe::frame::Direction;
@@ -63,6 +63,15 @@ pub(super) async fn lost(
         .collect();
     if let Some(found) = neighbour::stray_port(scene, search, &ends).await? {
         return Ok(Some(found));
+    }
+    if let Some(found) = tunnel::ended(scene, search, &ends) {
+        return Ok(Some(found));
+    }
+    for end in ends.iter().filter(|end| end.direction == Direction::Out) {
+        let found = tunnel::not_sent(observer, scene, search, end).await?;
+        if found.is_some() {
+            return Ok(found);
+        }
     }
     let sent_from: Port = (from.node.clone(), sender.index);
     if Segment::sent(topology, &sent_from).lacks(&station) {

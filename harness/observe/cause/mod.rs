@@ -19,6 +19,7 @@ mod segment;
 mod sender;
 mod stale;
 mod station;
+mod tunnel;
 mod wire;
 
 use std::collections::BTreeMap;
@@ -258,7 +259,10 @@ async fn lost(
         .collect();
     for packet in &ends {
         let found = match packet.direction {
-            Direction::Out => wire::after_sending(scene, search, packet)?,
+            Direction::Out => match tunnel::not_sent(observer, scene, search, packet).await? {
+                Some(found) => Some(found),
+                None => wire::after_sending(scene, search, packet)?,
+            },
             Direction::In => match packet.master {
                 Some(master) => bridge::at_port(observer, scene, search, packet, master).await?,
                 None => station::arrived(observer, scene, search, packet).await?,

@@ -7,7 +7,7 @@ use super::super::identity::Identity;
 use super::super::walk::Walk;
 use super::packet::{Packet, link_ref};
 use super::segment::{self, Segment};
-use super::{Explanation, ObserveError, Scene, Search, bridge, in_node, routing, wire};
+use super::{Explanation, ObserveError, Scene, Search, bridge, in_node, routing, tunnel, wire};
 use crate::kernel::route::{Link, LinkKind, NeighbourState};
 use crate::scenario::{Cause, Leg, LinkRef, NodeName};
 
@@ -123,6 +123,9 @@ pub(super) async fn asked(
         return Ok(Some(found));
     }
     if let Some(found) = stray_port(scene, search, &ends).await? {
+        return Ok(Some(found));
+    }
+    if let Some(found) = tunnel::ended(scene, search, &ends) {
         return Ok(Some(found));
     }
     let asked_from = (from.node.clone(), asking.index);

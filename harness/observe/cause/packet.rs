@@ -29,6 +29,8 @@ pub(super) struct Packet {
     /// The length of what the frame carries, in bytes.
     pub(super) length: usize,
     pub(super) is_echo_request: bool,
+    /// It is in a tunnel's packet.
+    pub(super) carried: bool,
 }
 
 impl Packet {
@@ -53,6 +55,7 @@ impl Packet {
             for_another: sighting.for_another,
             length: frame.bytes.len().saturating_sub(14),
             is_echo_request,
+            carried: step.is_carried(),
         })
     }
 

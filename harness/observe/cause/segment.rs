@@ -58,7 +58,7 @@ impl Segment {
                     .map(|other| ((node.clone(), other.index), Direction::Out))
             };
             if is_out {
-                self.has_tunnel |= link.kind == LinkKind::Vxlan;
+                self.has_tunnel |= topology.tunnel(node, index).is_some();
                 if link.kind == LinkKind::Bridge {
                     open.extend(ports(index));
                 }

@@ -17,6 +17,7 @@ mod listen;
 mod neighbour;
 mod rule;
 mod setting;
+mod tunnel;
 
 use std::fmt;
 
@@ -39,6 +40,7 @@ pub use listen::Listen;
 pub use neighbour::{Fdb, Neighbour};
 pub use rule::PolicyRule;
 pub use setting::{Sysctl, SysctlKey, SysctlValue};
+pub use tunnel::{Tunnel, TunnelMode};
 
 use super::value::{Located, Span};
 
@@ -118,6 +120,8 @@ macro_rules! verb_table {
             "notrack" => Notrack,
             /// Runs a server in a node.
             "listen" => Listen,
+            /// Carries what comes out of a tun or tap device to another, in UDP datagrams.
+            "tunnel" => Tunnel,
         }
     };
 }

@@ -191,6 +191,14 @@ const EXAMPLES: &[(&str, &str)] = &[
     ("listen", "listen: {in: web, tcp: 80}"),
     ("listen", "listen: {in: web, udp: 53}"),
     ("listen", "listen: {in: web, ethertype: 0x88b6}"),
+    (
+        "tunnel",
+        "tunnel: {dev: web/tun0, local: 192.0.2.1, remote: 192.0.2.2, port: 5000}",
+    ),
+    (
+        "tunnel",
+        "tunnel: {dev: host/tap0, mode: tap, local: 192.0.2.1, remote: 192.0.2.2, port: 5000}",
+    ),
     ("fails", "fails: No such device"),
     ("right", "right: {up: web/eth0}"),
     ("inert", "inert: It was up already"),

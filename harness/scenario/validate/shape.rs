@@ -1,12 +1,13 @@
 //! Keys that exclude or need one another, and values that the network cannot have.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 
 use crate::scenario::diagnostic::Diagnostic;
 use crate::scenario::expectation::{Expectation, ExpectedFate, Probe, RawFrame};
 use crate::scenario::limits::OPERATIONS_MAX;
 use crate::scenario::model::{Scenario, Step};
-use crate::scenario::operation::{Address, Item, Listen, Netns, Operation, Route, Veth, Vxlan};
+use crate::scenario::operation::{Address, Item, Listen, Netns, Operation, Route, Veth};
 use crate::scenario::value::{Located, Span};
 
 /// Checks a probe that stands in no file.
@@ -179,7 +180,16 @@ impl Shape {
                 super::routing::ways(self, route);
             }
             Operation::Listen(listen) => self.listen(listen, item.span),
-            Operation::Vxlan(vxlan) => self.vxlan(vxlan),
+            Operation::Vxlan(vxlan) => {
+                self.ends_of_tunnel(vxlan.local.iter().chain(&vxlan.remote));
+                if let Some(port) = &vxlan.dstport {
+                    self.port(port.value, port.span);
+                }
+            }
+            Operation::Tunnel(tunnel) => {
+                self.ends_of_tunnel([&tunnel.local, &tunnel.remote]);
+                self.port(tunnel.port.value, tunnel.port.span);
+            }
             Operation::BridgeSet(set) if set.options().is_empty() => {
                 self.nothing_to_set("bridge-set", "ageing: 0", item.span);
             }
@@ -225,8 +235,8 @@ impl Shape {
         self.push("nothing-to-set", span, &message, "only a `dev`", &help);
     }
 
-    fn vxlan(&mut self, vxlan: &Vxlan) {
-        for address in vxlan.local.iter().chain(&vxlan.remote) {
+    fn ends_of_tunnel<'a>(&mut self, ends: impl IntoIterator<Item = &'a Located<IpAddr>>) {
+        for address in ends {
             if address.is_multicast() {
                 self.push(
                     "bad-address",
@@ -236,9 +246,6 @@ impl Shape {
                     "write the address of one end of the tunnel",
                 );
             }
-        }
-        if let Some(port) = &vxlan.dstport {
-            self.port(port.value, port.span);
         }
     }
 
