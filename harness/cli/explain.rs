@@ -10,7 +10,8 @@ use crate::judge::Verdict;
 use crate::report::Human;
 use crate::run::{Blame, Event, Runner};
 use crate::scenario::{
-    Exchange, LinkRef, Located, NodeName, Ping, Probe, Question, Scenario, Solicitation, ValueError,
+    Exchange, LinkRef, Located, NodeName, Ping, Probe, Question, RawFrame, Scenario, Solicitation,
+    ValueError,
 };
 
 /// Says what becomes of one probe after a step.
@@ -31,8 +32,8 @@ pub(super) fn explain(args: &ExplainArgs) -> Exit {
     let _ = runner.explain(&only.named, question, &mut |event| told.take(event));
     runner.wait_until_gone();
     if let Some((message, help)) = &told.mistake {
-        // An interface is looked for only to ask by ARP.
-        let id = if args.kind.arp {
+        // An interface is looked for only to ask by ARP, or to send a frame.
+        let id = if args.kind.arp || args.kind.ethertype.is_some() {
             "no-such-interface"
         } else {
             "port-in-use"
@@ -69,6 +70,14 @@ fn mistake(id: &str, message: &str, help: &str) -> String {
 
 /// Makes a question of the arguments, and checks it.
 fn question(args: &ExplainArgs, scenario: &Scenario) -> Result<Question, ValueError> {
+    if let Some(ethertype) = &args.kind.ethertype {
+        let probe = Probe::Frame(RawFrame {
+            from: Located::nowhere(args.from.parse()?),
+            to: Located::nowhere(args.to.parse()?),
+            ethertype: Located::nowhere(ethertype.parse()?),
+        });
+        return checked(args, scenario, probe);
+    }
     let to: IpAddr = args.to.parse().map_err(|_| {
         let message = format!("`{}` is not an address", args.to);
         ValueError::new("bad-address", message, "write it as 10.0.0.2")
@@ -105,18 +114,24 @@ fn question(args: &ExplainArgs, scenario: &Scenario) -> Result<Question, ValueEr
             }),
         }
     };
+    checked(args, scenario, probe)
+}
+
+/// Makes a question of a probe, and checks it.
+fn checked(args: &ExplainArgs, scenario: &Scenario, probe: Probe) -> Result<Question, ValueError> {
     let step = args.step.unwrap_or(scenario.steps.len());
     let question = Question { step, probe };
     question.check(scenario)?;
     Ok(question)
 }
 
-/// Reads the node that sends: only an ARP request is sent out of an interface that one names.
+/// Reads the node that sends: only an ARP request or a frame is sent out of an interface that one
+/// names.
 fn sender(text: &str) -> Result<NodeName, ValueError> {
     match text.parse::<LinkRef>() {
         Ok(LinkRef { node, .. }) => Err(ValueError::new(
             "bad-node-name",
-            format!("`{text}` is an interface, and only an ARP request names one"),
+            format!("`{text}` is an interface, and only an ARP request or a frame names one"),
             format!("write `--from {node}`, or add --arp"),
         )),
         Err(_) => text.parse(),

@@ -139,16 +139,16 @@ struct ExplainArgs {
     /// if 0.
     #[arg(long, value_name = "N")]
     step: Option<usize>,
-    /// The node that sends; with --arp, the interface, as NODE/IFNAME.
+    /// The node that sends; with --arp or --ethertype, the interface, as NODE/IFNAME.
     #[arg(long, value_name = "NODE")]
     from: String,
-    /// The address that it is sent to.
+    /// The address that it is sent to; with --ethertype, the interface.
     #[arg(long, value_name = "ADDRESS")]
     to: String,
     #[command(flatten)]
     kind: KindArgs,
     /// The port that the datagram or connection comes from; a fresh one if it is not given.
-    #[arg(long, value_name = "PORT", conflicts_with = "arp")]
+    #[arg(long, value_name = "PORT", conflicts_with_all = ["arp", "ethertype"])]
     from_port: Option<u16>,
     /// How to report.
     #[arg(long, value_enum, default_value_t = Format::Human)]
@@ -171,6 +171,9 @@ struct KindArgs {
     /// Sends an ARP request out of one interface.
     #[arg(long)]
     arp: bool,
+    /// Sends a frame of this EtherType, such as 0x88b6, from one interface to another.
+    #[arg(long, value_name = "ETHERTYPE")]
+    ethertype: Option<String>,
 }
 
 #[derive(Debug, Args)]

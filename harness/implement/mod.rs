@@ -17,7 +17,7 @@ pub use shell::Shell;
 
 use crate::kernel::KernelError;
 use crate::scenario::Operation;
-use crate::world::{World, WorldError};
+use crate::world::{TunTap, TunTapError, World, WorldError};
 
 /// What carrying out one operation will come to.
 pub type Applied<'a> = Pin<Box<dyn Future<Output = Result<(), OperationError>> + 'a>>;
@@ -87,6 +87,19 @@ pub enum OperationError {
 }
 
 impl OperationError {
+    /// Tells a missing driver from a refusal.
+    pub(crate) fn of_tuntap(mode: TunTap, error: TunTapError) -> Self {
+        let feature = match mode {
+            TunTap::Tun => "tun",
+            TunTap::Tap => "tap",
+        };
+        match error {
+            TunTapError::Absent(reason) => Self::Unsupported { feature, reason },
+            TunTapError::Refused(reason) => reason.into(),
+            TunTapError::World(error) => error.into(),
+        }
+    }
+
     /// Returns what the kernel said, where the operation was refused by it.
     pub fn refusal(&self) -> Option<&KernelError> {
         match self {

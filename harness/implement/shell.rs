@@ -44,7 +44,7 @@ impl Implementation for Shell {
 }
 
 async fn carry_out(world: &mut World, operation: &Operation) -> Result<(), OperationError> {
-    if let Operation::Listen(_) | Operation::Exec(_) = operation {
+    if let Operation::Listen(_) | Operation::Tunnel(_) | Operation::Exec(_) = operation {
         return Err(OperationError::HarnessOnly(operation.verb()));
     }
     run(&operation.command())

@@ -10,6 +10,7 @@ pub mod legacy;
 mod mac;
 mod nft;
 pub mod route;
+mod sockets;
 pub mod sysctl;
 pub mod wait;
 
@@ -19,3 +20,4 @@ pub use nft::{
     Action, BaseChain, CtState, Dropped, Family, FrameHook, HookPoint, Match, NftHook, NftSocket,
     Policy, TableFamily, Trace,
 };
+pub use sockets::packet_sockets;

@@ -9,12 +9,14 @@ use super::cause::{Moved, Tracked, tracked};
 use super::fate::{Fate, rejection_of_errno, rejection_of_icmp};
 use super::frame::{Direction, Frame};
 use super::identity::{Identity, Part, TOKEN_LENGTH, sequence_of_syn};
-use super::probe::{ArpProbe, EchoProbe, NdpProbe, Outcome, TcpProbe, UdpProbe};
+use super::probe::{ArpProbe, EchoProbe, FrameProbe, NdpProbe, Outcome, TcpProbe, UdpProbe};
 use super::tap::send_through;
 use super::walk::{Sighting, Walk};
 use super::{ObserveError, Observer};
 use crate::kernel::{Mac, sysctl};
-use crate::scenario::{Exchange, Family, Leg, LinkRef, NodeName, Place, Probe, Rejection};
+use crate::scenario::{
+    Exchange, Family, Leg, LinkRef, NodeName, Place, Probe, RawFrame, Rejection, Solicitation,
+};
 use crate::world::{Node, Topology, World};
 
 /// The first port that probes are sent from; one for each attempt.
@@ -54,8 +56,8 @@ enum Sent {
     Echo(EchoProbe),
     Udp(UdpProbe),
     Tcp(TcpProbe),
-    /// The taps are all that hears the answer to ARP or neighbour discovery.
-    Solicitation,
+    /// The taps are all that hears the answer to ARP, neighbour discovery, or a frame.
+    Unheard,
     /// The kernel refused to send it.
     Refused(Errno),
 }
@@ -66,7 +68,7 @@ impl Sent {
             Self::Echo(probe) => probe.outcome(),
             Self::Udp(probe) => probe.outcome(),
             Self::Tcp(probe) => probe.outcome(),
-            Self::Solicitation => Outcome::Silent,
+            Self::Unheard => Outcome::Silent,
             Self::Refused(errno) => Outcome::Failed(*errno),
         }
     }
@@ -161,11 +163,11 @@ impl Observer {
         topology: &Topology,
         probe: &Probe,
     ) -> Result<(Sent, Mark), ObserveError> {
-        let to = probe.to();
-        let family = Family::of(to);
         let token = self.token();
         match probe {
             Probe::Ping(ping) => {
+                let to = ping.to.value;
+                let family = Family::of(to);
                 let ttl = ping.ttl.as_ref().map(|ttl| ttl.value);
                 let size = ping.size.as_ref().map(|size| size.0);
                 let identifier = (self.attempts % u32::from(u16::MAX)) as u16;
@@ -176,20 +178,26 @@ impl Observer {
                 Ok((sent, Mark::Known(Identity::Echo { token })))
             }
             Probe::Udp(exchange) => {
+                let to = exchange.to.value;
+                let family = Family::of(to);
                 let open = |from_port| UdpProbe::open(family, token, from_port);
                 let (udp, _) = self.open_on_port(node, exchange, open)?;
                 let sent = after(udp.send(to, exchange.port.value), Sent::Udp(udp));
                 Ok((sent, Mark::Known(Identity::Udp { token })))
             }
             Probe::Tcp(exchange) => {
+                let to = exchange.to.value;
+                let family = Family::of(to);
                 let open = |from_port| TcpProbe::open(family, from_port);
                 let (tcp, from_port) = self.open_on_port(node, exchange, open)?;
                 let sent = after(tcp.send(to, exchange.port.value), Sent::Tcp(tcp));
                 Ok((sent, Mark::Syn { from_port }))
             }
             Probe::Arp(ask) | Probe::Ndp(ask) => {
+                let to = ask.to.value;
                 self.solicit(node, topology, &ask.from.value, to).await
             }
+            Probe::Frame(frame) => send_frame(node, topology, frame, token),
         }
     }
 
@@ -214,7 +222,7 @@ impl Observer {
         }
         .map_err(refused)?;
         let sent = send_through(node, link.index, &bytes)?;
-        Ok((after(sent, Sent::Solicitation), Mark::Known(identity)))
+        Ok((after(sent, Sent::Unheard), Mark::Known(identity)))
     }
 
     /// The mark of this attempt's packets, which no other attempt of the world has.
@@ -266,6 +274,33 @@ impl Observer {
         }
         Err(refused(Errno::EADDRINUSE))
     }
+}
+
+/// Sends a frame from one interface to the hardware address of another.
+fn send_frame(
+    node: &Node,
+    topology: &Topology,
+    raw: &RawFrame,
+    token: [u8; TOKEN_LENGTH],
+) -> Result<(Sent, Mark), ObserveError> {
+    let find = |of: &LinkRef| {
+        let link = topology.link_named(&of.node, of.ifname.as_str());
+        let found = link.and_then(|link| Some((link.index, link.mac?)));
+        found.ok_or_else(|| ObserveError::NoSuchLink(of.clone()))
+    };
+    let (link, sender) = find(&raw.from)?;
+    let (_, receiver) = find(&raw.to)?;
+    let ethertype = raw.ethertype.value.0;
+    let bytes = FrameProbe {
+        sender,
+        receiver,
+        ethertype,
+        token,
+    }
+    .frame();
+    let sent = send_through(node, link, &bytes)?;
+    let identity = Identity::Frame { ethertype, token };
+    Ok((after(sent, Sent::Unheard), Mark::Known(identity)))
 }
 
 /// As arping(8): from the interface's own address, or from none as in address detection.
@@ -337,11 +372,16 @@ async fn silenced(
     let Some(end) = ends
         .first()
         .filter(|end| end.direction == Direction::In && end.ttl.is_some())
-        // What IPv6 limits is pinned away (net.ipv6.icmp.ratelimit).
-        .filter(|end| end.destination.is_ipv4())
     else {
         return Ok(None);
     };
+    let (Some(source), Some(destination)) = (end.source, end.destination) else {
+        return Ok(None);
+    };
+    if destination.is_ipv6() {
+        // What IPv6 limits is pinned away (net.ipv6.icmp.ratelimit).
+        return Ok(None);
+    }
     let name = end.on.ifname.as_str();
     let (Some(node), Some(link)) = (
         world.node(&end.on.node),
@@ -361,11 +401,7 @@ async fn silenced(
     {
         return Ok(None);
     }
-    match node
-        .route()
-        .lookup(end.source, end.destination, link.index)
-        .await
-    {
+    match node.route().lookup(source, destination, link.index).await {
         Err(error)
             if matches!(
                 error.errno,
@@ -373,7 +409,7 @@ async fn silenced(
             ) =>
         {
             // Without a way back it never says anything, and its silence is no doubt.
-            if !node.route().has_way_to(end.source).await? {
+            if !node.route().has_way_to(source).await? {
                 return Ok(None);
             }
             Ok(Some(format!(
@@ -398,8 +434,13 @@ fn refused(errno: Errno) -> ObserveError {
 
 /// Says what became of a probe, from what its socket and the taps saw.
 fn conclude(outcome: Outcome, probe: &Probe, walk: &Walk, topology: &Topology) -> Fate {
-    if let Probe::Arp(ask) | Probe::Ndp(ask) = probe {
-        return conclude_solicitation(outcome, &ask.from, walk, topology);
+    match probe {
+        Probe::Arp(Solicitation { from, .. })
+        | Probe::Ndp(Solicitation { from, .. })
+        | Probe::Frame(RawFrame { from, .. }) => {
+            return conclude_unheard(outcome, from, walk, topology);
+        }
+        Probe::Ping(_) | Probe::Udp(_) | Probe::Tcp(_) => {}
     }
     match outcome {
         Outcome::Answered => reply(walk, topology),
@@ -412,17 +453,13 @@ fn reply(walk: &Walk, topology: &Topology) -> Fate {
     let last = |leg| walk.ends(leg, topology).into_iter().next();
     Fate::Reply {
         ttl: last(Leg::Reply).and_then(|sighting| sighting.ttl),
-        source: last(Leg::Request).map(|sighting| sighting.source),
+        source: last(Leg::Request).and_then(|sighting| sighting.source),
         by: None,
     }
 }
 
-fn conclude_solicitation(
-    outcome: Outcome,
-    from: &LinkRef,
-    walk: &Walk,
-    topology: &Topology,
-) -> Fate {
+/// Concludes from what the taps saw: the sender has no socket that hears an answer.
+fn conclude_unheard(outcome: Outcome, from: &LinkRef, walk: &Walk, topology: &Topology) -> Fate {
     if outcome != Outcome::Silent {
         // The link is down: the request never left.
         return lost(&from.node, walk, topology);
@@ -444,7 +481,7 @@ fn conclude_solicitation(
                 .ends(Leg::Request, topology)
                 .into_iter()
                 .next()
-                .map(|seen| seen.source),
+                .and_then(|seen| seen.source),
             by: super::facts::owner_of(mac, topology),
         },
     }

@@ -195,6 +195,7 @@ fn role_of(frame: &Frame, identity: &Identity) -> Role {
     let leg = |part: Part| match part {
         Part::Packet { leg, .. } => (leg, false),
         Part::Advertised { .. } => (Leg::Reply, false),
+        Part::Frame { leg, .. } => (leg, false),
         Part::Error { leg, .. } => (leg, true),
     };
     match (

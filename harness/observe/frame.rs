@@ -66,7 +66,16 @@ pub(super) enum Content {
     Arp(Arp),
     /// An IPv4 or IPv6 packet.
     Ip(IpPacket),
-    /// Anything else.
+    /// A frame of any other protocol.
+    Raw {
+        /// Which one it is.
+        ethertype: u16,
+        /// The hardware address that it comes from.
+        sender: Mac,
+        /// The bytes behind the header.
+        payload: Vec<u8>,
+    },
+    /// What cannot be read.
     Other,
 }
 
@@ -174,14 +183,21 @@ pub(super) fn read(bytes: &[u8]) -> Content {
         EtherTypes::Arp => read_arp(payload),
         EtherTypes::Ipv4 => read_ip(payload).map_or(Content::Other, Content::Ip),
         EtherTypes::Ipv6 => read_ipv6(payload).map_or(Content::Other, Content::Ip),
-        _ => Content::Other,
+        ethertype => {
+            let mac = frame.get_source();
+            Content::Raw {
+                ethertype: ethertype.0,
+                sender: Mac([mac.0, mac.1, mac.2, mac.3, mac.4, mac.5]),
+                payload: payload.to_vec(),
+            }
+        }
     }
 }
 
-/// Reads what a VXLAN packet carries, with the header of the packet that carries it.
-///
-/// The port is not looked at, since a scenario chooses it: whoever asks knows its own packets.
-pub(super) fn read_carried(bytes: &[u8]) -> Option<(IpPacket, Content)> {
+/// Reads what a tunnel's packet may carry, with the header of the packet that carries it: a frame of
+/// VXLAN, a packet, or a frame. Which it is, the datagram does not say, nor does the port, which a
+/// scenario chooses; whoever asks knows its own packets.
+pub(super) fn read_carried(bytes: &[u8]) -> Option<(IpPacket, Vec<Content>)> {
     /// Flags with the bit for a valid id, RFC 7348 section 5, and seven bytes more.
     const VXLAN_HEADER: usize = 8;
     const HAS_ID: u8 = 0x08;
@@ -191,11 +207,21 @@ pub(super) fn read_carried(bytes: &[u8]) -> Option<(IpPacket, Content)> {
     let Transport::Udp { payload } = &outer.transport else {
         return None;
     };
-    let (header, inner) = payload.split_at_checked(VXLAN_HEADER)?;
-    if header[0] & HAS_ID == 0 {
-        return None;
-    }
-    let inner = read(inner);
+    let first = *payload.first()?;
+    let vxlan = payload
+        .get(VXLAN_HEADER..)
+        .filter(|_| first & HAS_ID != 0)
+        .map(read);
+    let packet = match first >> 4 {
+        4 => read_ip(payload),
+        6 => read_ipv6(payload),
+        _ => None,
+    };
+    let inner = vxlan
+        .into_iter()
+        .chain(packet.map(Content::Ip))
+        .chain([read(payload)]);
+    let inner = inner.collect();
     Some((outer, inner))
 }
 

@@ -29,12 +29,17 @@ pub(super) enum Identity {
     },
     /// The solicitation comes from `sender`; the advertisement is for it.
     Ndp { sender: Ipv6Addr, target: Ipv6Addr },
+    /// A frame carries what a datagram does.
+    Frame {
+        ethertype: u16,
+        token: [u8; TOKEN_LENGTH],
+    },
 }
 
-/// What a datagram says behind its token.
-pub(super) const UDP_REQUEST: u8 = b'?';
+/// What a datagram or frame says behind its token.
+pub(super) const REQUEST: u8 = b'?';
 /// What a server makes of it.
-pub(super) const UDP_REPLY: u8 = b'!';
+pub(super) const REPLY: u8 = b'!';
 
 /// What a probe's frame is to the probe.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,6 +58,13 @@ pub(super) enum Part {
         source: IpAddr,
         destination: IpAddr,
     },
+    /// A frame of one of the two legs, with the hardware address that it comes from. It has addresses of
+    /// IP only in a tunnel's packet.
+    Frame {
+        leg: Leg,
+        sender: Mac,
+        tunnel: Option<(IpAddr, IpAddr)>,
+    },
     /// An ICMP error about the packet of a leg.
     Error { leg: Leg, error: IcmpError },
 }
@@ -63,11 +75,11 @@ impl Identity {
         self.content_part(&read(&frame.bytes))
     }
 
-    /// Tells what the frame in a VXLAN packet is to the probe. It has the addresses of the tunnel,
+    /// Tells what the frame or packet in a tunnel's packet is to the probe. It has the addresses of the tunnel,
     /// and the rest of its own.
     pub(super) fn carried_part(&self, frame: &Frame) -> Option<Part> {
         let (outer, inner) = read_carried(&frame.bytes)?;
-        let mut part = self.content_part(&inner)?;
+        let mut part = inner.iter().find_map(|inner| self.content_part(inner))?;
         match &mut part {
             Part::Packet {
                 source,
@@ -79,6 +91,7 @@ impl Identity {
                 destination,
                 ..
             } => (*source, *destination) = (outer.source, outer.destination),
+            Part::Frame { tunnel, .. } => *tunnel = Some((outer.source, outer.destination)),
             Part::Error { .. } => {}
         }
         Some(part)
@@ -88,6 +101,21 @@ impl Identity {
         match content {
             Content::Arp(arp) => self.arp_part(arp),
             Content::Ip(packet) => self.ip_part(packet),
+            Content::Raw {
+                ethertype,
+                sender,
+                payload,
+            } => match self {
+                Self::Frame {
+                    ethertype: own,
+                    token,
+                } if own == ethertype => Some(Part::Frame {
+                    leg: leg_of_payload(payload, token)?,
+                    sender: *sender,
+                    tunnel: None,
+                }),
+                _ => None,
+            },
             Content::Other => None,
         }
     }
@@ -174,12 +202,7 @@ impl Identity {
                 .starts_with(token)
                 .then_some((if *is_reply { Leg::Reply } else { Leg::Request }, false)),
             (Self::Udp { token }, Transport::Udp { payload }) => {
-                let rest = payload.strip_prefix(token)?;
-                match rest.first() {
-                    Some(&UDP_REQUEST) => Some((Leg::Request, false)),
-                    Some(&UDP_REPLY) => Some((Leg::Reply, false)),
-                    _ => None,
-                }
+                leg_of_payload(payload, token).map(|leg| (leg, false))
             }
             (
                 Self::Tcp { sequence },
@@ -202,6 +225,15 @@ impl Identity {
             }
             _ => None,
         }
+    }
+}
+
+/// The leg that a payload with a token says it is of.
+fn leg_of_payload(payload: &[u8], token: &[u8; TOKEN_LENGTH]) -> Option<Leg> {
+    match payload.strip_prefix(token)?.first() {
+        Some(&REQUEST) => Some(Leg::Request),
+        Some(&REPLY) => Some(Leg::Reply),
+        _ => None,
     }
 }
 

@@ -16,6 +16,7 @@ mod probe;
 mod quiet;
 mod server;
 mod tap;
+mod tunnel;
 mod walk;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -28,6 +29,7 @@ pub use fate::Fate;
 pub use frame::Direction;
 pub use matrix::Cell;
 pub use tap::TapError;
+pub use tunnel::open_tunnel;
 pub use walk::Sighting;
 
 use attempt::Attempt;

@@ -5,7 +5,8 @@
 //! own EtherType that goes down each wire after the probe is therefore behind it, and when it is
 //! through, the probe was passed on, dropped, or parked. A round of fences during which no other
 //! frame shows up means that nothing moves any more; what can be parked is known and waited for:
-//! packets for a neighbour that is still being asked for, and datagrams for our own servers.
+//! packets for a neighbour that is still being asked for, datagrams for our own servers, and what has come
+//! out of a tun or tap device whose other end is ours.
 //!
 //! The backlog is the machine's, not the world's: when somebody else fills it, frames are dropped,
 //! the probe's among them, and the kernel counts them.
@@ -131,7 +132,7 @@ impl Observer {
                 rest.doubt = Some(doubt);
                 break;
             }
-            let served = self.serve();
+            let served = self.serve() | world.carry_tunnels();
             let moved = rest.frames[seen_before..]
                 .iter()
                 .any(|frame| !is_background(&frame.bytes));

@@ -10,34 +10,51 @@ use std::os::fd::{AsRawFd, OwnedFd};
 use nix::errno::Errno;
 use nix::libc;
 use nix::sys::socket::{
-    AddressFamily, Backlog, ControlMessage, ControlMessageOwned, MsgFlags, SockFlag, SockType,
-    SockaddrStorage, accept4, bind, listen, recvmsg, sendmsg, setsockopt, socket, sockopt,
+    AddressFamily, Backlog, ControlMessage, ControlMessageOwned, LinkAddr, MsgFlags, SockFlag,
+    SockType, SockaddrStorage, accept4, bind, listen, recvfrom, recvmsg, sendmsg, sendto,
+    setsockopt, socket, sockopt,
 };
 
-use super::identity::{TOKEN_LENGTH, UDP_REPLY, UDP_REQUEST};
+use super::identity::{REPLY, REQUEST, TOKEN_LENGTH};
 use crate::implement::OperationError;
 use crate::kernel::KernelError;
 use crate::scenario::{Family, Listen, NodeName};
-use crate::world::{Node, World};
+use crate::world::{Node, World, link_address};
 
 /// A server in a node.
 #[derive(Debug)]
 pub(super) struct Server {
     node: NodeName,
     socket: OwnedFd,
-    is_udp: bool,
+    kind: Kind,
+}
+
+/// What a server takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Connections,
+    Datagrams,
+    Frames,
 }
 
 impl Server {
-    /// Opens a server on every address of a node: one for IPv4, and one for IPv6 where that is on.
+    /// Opens a server on every address of a node: one for IPv4, and one for IPv6 where that is on. One
+    /// for frames is on every interface.
     pub(super) fn open(world: &World, operation: &Listen) -> Result<Vec<Self>, OperationError> {
         let name = &operation.node.value;
         let node = world
             .node(name)
             .ok_or(KernelError::from_errno(Errno::ENOENT))?;
-        let (is_udp, port) = match (&operation.tcp, &operation.udp) {
-            (Some(port), _) => (false, port.value),
-            (None, Some(port)) => (true, port.value),
+        if let Some(ethertype) = &operation.ethertype {
+            return Ok(vec![Self {
+                node: node.name().clone(),
+                socket: open_for_frames(node, ethertype.value.0)?,
+                kind: Kind::Frames,
+            }]);
+        }
+        let (kind, port) = match (&operation.tcp, &operation.udp) {
+            (Some(port), _) => (Kind::Connections, port.value),
+            (None, Some(port)) => (Kind::Datagrams, port.value),
             (None, None) => return Err(KernelError::from_errno(Errno::EINVAL).into()),
         };
         let families: &[Family] = if node.has_ipv6() {
@@ -50,8 +67,8 @@ impl Server {
             .map(|family| {
                 Ok(Self {
                     node: node.name().clone(),
-                    socket: open_socket(node, *family, is_udp, port)?,
-                    is_udp,
+                    socket: open_socket(node, *family, kind == Kind::Datagrams, port)?,
+                    kind,
                 })
             })
             .collect()
@@ -70,10 +87,10 @@ impl Server {
     /// Serves all who wait; tells whether there were any.
     pub(super) fn serve(&self) -> bool {
         let mut served = false;
-        while if self.is_udp {
-            self.answer()
-        } else {
-            self.greet()
+        while match self.kind {
+            Kind::Connections => self.greet(),
+            Kind::Datagrams => self.answer(),
+            Kind::Frames => self.send_back(),
         } {
             served = true;
         }
@@ -86,6 +103,27 @@ impl Server {
             Ok(connection) => nix::unistd::close(connection).is_ok(),
             Err(_) => false,
         }
+    }
+
+    /// Sends one frame back out of the interface that it came to; the kernel puts that one's hardware
+    /// address into it. What was for somebody else is passed over.
+    fn send_back(&self) -> bool {
+        let mut bytes = [0; 2048];
+        let received = recvfrom::<LinkAddr>(self.socket.as_raw_fd(), &mut bytes);
+        let Ok((length, Some(from))) = received else {
+            return false;
+        };
+        if from.pkttype() == libc::PACKET_HOST && as_reply(&mut bytes[..length]) {
+            // Where the answer cannot be sent the probe is lost, and the taps show it.
+            let bytes = &bytes[..length];
+            let _ = sendto(
+                self.socket.as_raw_fd(),
+                bytes,
+                &from,
+                MsgFlags::MSG_DONTWAIT,
+            );
+        }
+        true
     }
 
     /// Sends one datagram back from the address that it came to.
@@ -121,9 +159,7 @@ impl Server {
             });
             (message.bytes, message.address, asked)
         };
-        if length > TOKEN_LENGTH && bytes[TOKEN_LENGTH] == UDP_REQUEST {
-            bytes[TOKEN_LENGTH] = UDP_REPLY;
-        }
+        as_reply(&mut bytes[..length]);
         if let (Some(from), Some(asked)) = (from, asked) {
             // Where the answer cannot be sent the probe is lost, and the taps show it.
             let _ = sendmsg(
@@ -141,10 +177,34 @@ impl Server {
     }
 }
 
+/// Makes a reply of a request; tells whether it was one.
+fn as_reply(bytes: &mut [u8]) -> bool {
+    match bytes.get_mut(TOKEN_LENGTH) {
+        Some(leg) if *leg == REQUEST => {
+            *leg = REPLY;
+            true
+        }
+        _ => false,
+    }
+}
+
 /// The address that a datagram came to, as the answer to it names it.
 enum Asked {
     V4(libc::in_pktinfo),
     V6(libc::in6_pktinfo),
+}
+
+/// Opens a socket that hears frames of an EtherType at all interfaces of a node, and not what is sent.
+fn open_for_frames(node: &Node, ethertype: u16) -> Result<OwnedFd, OperationError> {
+    let open = || -> Result<OwnedFd, Errno> {
+        let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
+        // Protocol 0 hears nothing until it is bound.
+        let socket = socket(AddressFamily::Packet, SockType::Datagram, flags, None)?;
+        let everywhere = link_address(0, ethertype).ok_or(Errno::EINVAL)?;
+        bind(socket.as_raw_fd(), &everywhere)?;
+        Ok(socket)
+    };
+    Ok(node.enter(open)?.map_err(KernelError::from_errno)?)
 }
 
 fn open_socket(

@@ -140,7 +140,7 @@ impl Tap {
                 },
                 for_another: packet_type == libc::PACKET_OTHERHOST,
                 time,
-                bytes: bytes[..length].to_vec(),
+                bytes: with_header(address.hatype(), &bytes[..length]),
             });
         }
         Ok(())
@@ -156,7 +156,7 @@ impl Tap {
     pub(super) fn send(&self, link: u32, frame: &[u8]) -> Result<(), Errno> {
         let address = i32::try_from(link)
             .ok()
-            .and_then(link_address)
+            .and_then(|index| link_address(index, 0))
             .ok_or(Errno::ENODEV)?;
         sendto(
             self.socket.as_raw_fd(),
@@ -166,6 +166,20 @@ impl Tap {
         )
         .map(|_| ())
     }
+}
+
+/// Puts a header of zeros in front of a packet that has none, as on a tun device, so that all that is
+/// captured can be read alike.
+fn with_header(hardware: u16, bytes: &[u8]) -> Vec<u8> {
+    if hardware != libc::ARPHRD_NONE {
+        return bytes.to_vec();
+    }
+    let protocol = match bytes.first().map(|first| first >> 4) {
+        Some(4) => [0x08, 0x00],
+        Some(6) => [0x86, 0xdd],
+        _ => [0, 0],
+    };
+    [&[0; 12][..], &protocol, bytes].concat()
 }
 
 /// Makes the kernel stamp frames in time for as long as the socket is open: a work queue makes it
@@ -208,7 +222,7 @@ pub(super) fn send_through(
         )?;
         let address = i32::try_from(link)
             .ok()
-            .and_then(link_address)
+            .and_then(|index| link_address(index, 0))
             .ok_or(Errno::ENODEV)?;
         sendto(socket.as_raw_fd(), frame, &address, MsgFlags::MSG_DONTWAIT).map(|_| ())
     })

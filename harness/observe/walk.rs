@@ -26,11 +26,13 @@ pub struct Sighting {
     pub direction: Direction,
     /// Which half of the exchange it is.
     pub leg: Leg,
-    /// The source address in it.
-    pub source: IpAddr,
-    /// The destination address in it.
-    pub destination: IpAddr,
-    /// The TTL in it; ARP and neighbour discovery have none.
+    /// The source address in it; none in a frame that is no packet of IP.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<IpAddr>,
+    /// The destination address in it; none in a frame that is no packet of IP.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub destination: Option<IpAddr>,
+    /// The TTL in it; ARP, neighbour discovery and frames have none.
     pub ttl: Option<u8>,
     /// It came in for another hardware address, and the interface is no bridge port: it ends here.
     pub for_another: bool,
@@ -186,18 +188,30 @@ impl Walk {
 }
 
 impl Step {
-    fn leg(&self) -> Option<Leg> {
+    /// Tells whether it is inside of a tunnel's packet.
+    pub(super) fn is_carried(&self) -> bool {
+        self.carried
+    }
+
+    /// Returns the leg that the frame is of; an error about one is of none.
+    pub(super) fn leg(&self) -> Option<Leg> {
         match self.part {
-            Part::Packet { leg, .. } => Some(leg),
+            Part::Packet { leg, .. } | Part::Frame { leg, .. } => Some(leg),
             Part::Advertised { .. } => Some(Leg::Reply),
             Part::Error { .. } => None,
         }
     }
 
-    /// Returns the hardware address that an ARP reply or a neighbour advertisement gives.
+    /// Returns the hardware address that an ARP reply or a neighbour advertisement gives, or from which
+    /// a frame was sent back.
     pub(super) fn answered_mac(&self) -> Option<Mac> {
         match self.part {
             Part::Advertised { mac, .. } => Some(mac),
+            Part::Frame {
+                leg: Leg::Reply,
+                sender,
+                ..
+            } => Some(sender),
             _ => None,
         }
     }
@@ -210,12 +224,16 @@ impl Step {
                 destination,
                 ttl,
                 ..
-            } => (*leg, *source, *destination, *ttl),
+            } => (*leg, Some(*source), Some(*destination), *ttl),
             Part::Advertised {
                 source,
                 destination,
                 ..
-            } => (Leg::Reply, *source, *destination, None),
+            } => (Leg::Reply, Some(*source), Some(*destination), None),
+            Part::Frame { leg, tunnel, .. } => {
+                let (source, destination) = tunnel.unzip();
+                (*leg, source, destination, None)
+            }
             Part::Error { .. } => return None,
         };
         let link = topology.link(&self.frame.node, self.frame.link)?;
@@ -379,9 +397,10 @@ fn leads_to(step: &Step, other: &Step, topology: &Topology) -> bool {
                         && topology
                             .tunnels_in(&frame.node)
                             .any(|(node, index)| is_later((node, *index)))));
+            // What the tunnel sends was in its end before.
+            let out = later.direction == Direction::Out && step.carried == other.carried;
             up || (same_node
-                && (later.direction == Direction::Out
-                    || (link.master == Some(later.link) && later.direction == Direction::In)))
+                && (out || (link.master == Some(later.link) && later.direction == Direction::In)))
         }
     }
 }

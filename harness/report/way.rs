@@ -107,8 +107,6 @@ fn hop_of(sighting: &Sighting) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::net::Ipv4Addr;
-
     use super::*;
     use crate::scenario::LinkRef;
 
@@ -121,8 +119,8 @@ mod tests {
             },
             direction,
             leg,
-            source: Ipv4Addr::LOCALHOST.into(),
-            destination: Ipv4Addr::LOCALHOST.into(),
+            source: None,
+            destination: None,
             ttl: Some(64),
             for_another: false,
             from,

@@ -10,7 +10,7 @@ use super::event::{Blame, Event};
 use super::request::{Instead, Request, Task, Trial};
 use crate::implement::{self, Implementation, OperationError};
 use crate::judge::{Verdict, judge_operation};
-use crate::observe::{ObserveError, Observer};
+use crate::observe::{ObserveError, Observer, open_tunnel};
 use crate::scenario::{HOST, Item, Netns, NodeName, Operation, Scenario, Span, Step, parse};
 use crate::world::{
     Baseline, PINS, SettleError, Stage, Tier, World, WorldError, exhaustion_cure, features,
@@ -436,6 +436,7 @@ impl Conductor<'_> {
         match operation {
             Operation::Listen(listen) => return self.observer.listen(world, listen),
             Operation::Exec(exec) => return implement::exec(world, exec).await,
+            Operation::Tunnel(tunnel) => return open_tunnel(world, tunnel).await,
             // `host` cannot be deleted.
             Operation::Netns(Netns {
                 delete: Some(name), ..

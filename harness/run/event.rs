@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::judge::{Mismatch, Verdict};
 use crate::observe::{Capture, Explanation, Fate, Record, Sighting};
-use crate::scenario::{Cause, Leg, LinkRef, NodeName, Place, Probe, Rejection};
+use crate::scenario::{Cause, Leg, LinkRef, NodeName, Place, Probe, Rejection, SentTo};
 use crate::world::{Check, Tier};
 
 /// Whose matter it is that a scenario could not be decided.
@@ -80,17 +80,17 @@ pub enum Event {
         scenario: String,
         /// The step's number.
         step: usize,
-        /// `ping`, `arp`, `ndp`, `udp` or `tcp`.
+        /// `ping`, `arp`, `ndp`, `udp`, `tcp` or `frame`.
         kind: String,
         /// The node that sent it.
         from: NodeName,
-        /// The address that it was sent to.
-        to: std::net::IpAddr,
+        /// The address that it was sent to, or the interface.
+        to: SentTo,
         /// `reply`, `rejected`, `lost` or `inconclusive`.
         fate: String,
         /// Where it was last seen, if lost.
         after: Option<Place>,
-        /// Who refused it; or, for ARP and neighbour discovery, whose address the reply gave.
+        /// Who refused it; or, for ARP, neighbour discovery and frames, whose address the reply gave.
         by: Option<String>,
         /// Why it was not answered, as one word.
         cause: Option<Cause>,

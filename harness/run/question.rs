@@ -88,7 +88,9 @@ impl Conductor<'_> {
             scenario: self.scenario.to_owned(),
             step: self.step,
             blame: Blame::Asker,
-            message: format!("there is no interface `{ifname}` in {node} that ARP is spoken on"),
+            message: format!(
+                "there is no interface `{ifname}` in {node} that has a hardware address"
+            ),
             help: Some(suggest::help(ifname.as_str(), &names)),
         }
     }

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::net::IpAddr;
+use std::str::FromStr;
 
 use schemars::JsonSchema;
 use serde::de::{self, MapAccess, Visitor};
@@ -11,9 +12,9 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use super::cause::Cause;
 use super::claim::Claims;
 use super::fact::FactExpectation;
-use super::hardware::EchoSize;
+use super::hardware::{EchoSize, EtherType};
 use super::model::FactKind;
-use super::name::{LinkRef, NodeName, Place};
+use super::name::{LinkRef, NodeName, Place, as_text};
 use super::value::{Located, Span, ValueError};
 
 /// One item under `expect`.
@@ -56,6 +57,8 @@ pub enum Probe {
     Udp(Exchange),
     /// A TCP connection that has to be established.
     Tcp(Exchange),
+    /// A frame of a protocol that nobody speaks, and that has to come back.
+    Frame(RawFrame),
 }
 
 /// An ICMP echo request from a node to an address.
@@ -102,6 +105,28 @@ pub struct Exchange {
     pub from_port: Option<Located<u16>>,
 }
 
+/// A frame from one interface to the hardware address of another, of a protocol that no kernel knows:
+/// what carries it goes by hardware addresses only.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RawFrame {
+    /// The interface that the frame leaves by.
+    pub from: Located<LinkRef>,
+    /// The interface whose hardware address it is sent to.
+    pub to: Located<LinkRef>,
+    /// The EtherType of the frame.
+    pub ethertype: Located<EtherType>,
+}
+
+/// What a probe is sent to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SentTo {
+    /// An address.
+    Address(IpAddr),
+    /// An interface, by its hardware address.
+    Link(LinkRef),
+}
+
 /// What has to become of a probe.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ExpectedFate {
@@ -123,7 +148,8 @@ pub struct ExpectedReply {
     /// The source address that the far side saw.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source: Option<Located<IpAddr>>,
-    /// The interface whose MAC address the answer to ARP or neighbour discovery gives.
+    /// The interface whose MAC address the answer to ARP or neighbour discovery gives, or from which
+    /// that to a frame comes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub by: Option<Located<LinkRef>>,
 }
@@ -302,15 +328,25 @@ impl Probe {
             Self::Ping(ping) => &ping.from,
             Self::Arp(ask) | Self::Ndp(ask) => &ask.from.value.node,
             Self::Udp(exchange) | Self::Tcp(exchange) => &exchange.from,
+            Self::Frame(frame) => &frame.from.value.node,
         }
     }
 
-    /// Returns the address that is sent to.
-    pub fn to(&self) -> IpAddr {
+    /// Returns what is sent to.
+    pub fn to(&self) -> SentTo {
         match self {
-            Self::Ping(ping) => ping.to.value,
-            Self::Arp(ask) | Self::Ndp(ask) => ask.to.value,
-            Self::Udp(exchange) | Self::Tcp(exchange) => exchange.to.value,
+            Self::Ping(ping) => SentTo::Address(ping.to.value),
+            Self::Arp(ask) | Self::Ndp(ask) => SentTo::Address(ask.to.value),
+            Self::Udp(exchange) | Self::Tcp(exchange) => SentTo::Address(exchange.to.value),
+            Self::Frame(frame) => SentTo::Link(frame.to.value.clone()),
+        }
+    }
+
+    /// Returns the address that is sent to; a frame has none.
+    pub fn address(&self) -> Option<IpAddr> {
+        match self.to() {
+            SentTo::Address(address) => Some(address),
+            SentTo::Link(_) => None,
         }
     }
 
@@ -322,9 +358,32 @@ impl Probe {
             Self::Ndp(_) => "ndp",
             Self::Udp(_) => "udp",
             Self::Tcp(_) => "tcp",
+            Self::Frame(_) => "frame",
         }
     }
 }
+
+impl fmt::Display for SentTo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Address(address) => address.fmt(f),
+            Self::Link(link) => link.fmt(f),
+        }
+    }
+}
+
+impl FromStr for SentTo {
+    type Err = ValueError;
+
+    fn from_str(text: &str) -> Result<Self, ValueError> {
+        match text.parse() {
+            Ok(address) => Ok(Self::Address(address)),
+            Err(_) => text.parse().map(Self::Link),
+        }
+    }
+}
+
+as_text!(SentTo);
 
 impl fmt::Display for Probe {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -343,6 +402,14 @@ impl fmt::Display for Probe {
                     write!(f, " port {port}")?;
                 }
                 write!(f, " to {} port {}", to.to, to.port)
+            }
+            Self::Frame(frame) => {
+                let RawFrame {
+                    from,
+                    to,
+                    ethertype,
+                } = frame;
+                write!(f, "frame {ethertype} from {from} to {to}")
             }
         }
     }
@@ -398,7 +465,7 @@ impl fmt::Display for Sighting {
     }
 }
 
-pub(super) const PROBES: &[&str] = &["ping", "arp", "ndp", "udp", "tcp"];
+pub(super) const PROBES: &[&str] = &["ping", "arp", "ndp", "udp", "tcp", "frame"];
 pub(super) const FATES: &[&str] = &["reply", "rejected", "lost"];
 const KEYS: &[&str] = &[
     "ping",
@@ -406,6 +473,7 @@ const KEYS: &[&str] = &[
     "ndp",
     "udp",
     "tcp",
+    "frame",
     "reply",
     "rejected",
     "lost",
@@ -488,6 +556,7 @@ impl<'de> Deserialize<'de> for Expectation {
                         "ndp" => probe = Some(Probe::Ndp(map.next_value()?)),
                         "udp" => probe = Some(Probe::Udp(map.next_value()?)),
                         "tcp" => probe = Some(Probe::Tcp(map.next_value()?)),
+                        "frame" => probe = Some(Probe::Frame(map.next_value()?)),
                         "reply" => fate = Some(ExpectedFate::Reply(at(&key, map.next_value()?))),
                         "rejected" => {
                             fate = Some(ExpectedFate::Rejected(at(&key, map.next_value()?)));
@@ -580,6 +649,7 @@ impl ProbeExpectation {
             Probe::Ndp(ask) => map.serialize_entry("ndp", ask)?,
             Probe::Udp(exchange) => map.serialize_entry("udp", exchange)?,
             Probe::Tcp(exchange) => map.serialize_entry("tcp", exchange)?,
+            Probe::Frame(frame) => map.serialize_entry("frame", frame)?,
         }
         match &self.fate {
             ExpectedFate::Reply(reply) => map.serialize_entry("reply", reply)?,

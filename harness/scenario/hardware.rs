@@ -50,6 +50,73 @@ impl fmt::Display for MacAddress {
     }
 }
 
+/// What protocol a frame is of, written as four digits in hexadecimal: an EtherType, IEEE 802 section
+/// 9.2, that nothing but a probe speaks.
+///
+/// ```
+/// use netproof::scenario::EtherType;
+/// assert_eq!("0x88B6".parse::<EtherType>()?.to_string(), "0x88b6");
+/// assert!("0x0800".parse::<EtherType>().is_err());
+/// # Ok::<(), netproof::scenario::ValueError>(())
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct EtherType(pub u16);
+
+impl EtherType {
+    /// What is taken up by somebody else, linux/if_ether.h: a frame of it would be no probe.
+    const TAKEN: &[(u16, &str)] = &[
+        (0x0800, "IPv4"),
+        (0x0806, "ARP"),
+        (0x8035, "RARP"),
+        (0x8100, "VLAN tags"),
+        (0x86dd, "IPv6"),
+        (0x8808, "pause frames"),
+        (0x8809, "link aggregation"),
+        (0x8847, "MPLS"),
+        (0x8848, "MPLS"),
+        (0x8863, "PPPoE"),
+        (0x8864, "PPPoE"),
+        (0x88a8, "VLAN tags"),
+        (0x88b5, "netproof's own fences"),
+        (0x88cc, "LLDP"),
+    ];
+    /// What stands below is the length of a frame, IEEE 802.3 section 3.2.6.
+    const MIN: u16 = 0x0600;
+}
+
+impl FromStr for EtherType {
+    type Err = ValueError;
+
+    fn from_str(text: &str) -> Result<Self, ValueError> {
+        let wrong = |message| {
+            let help = "write four digits in hexadecimal, for example `0x88b6`, which is kept for \
+                        experiments";
+            Err(ValueError::new("bad-ethertype", message, help))
+        };
+        let digits = text
+            .strip_prefix("0x")
+            .filter(|digits| digits.len() == 4 && digits.bytes().all(|b| b.is_ascii_hexdigit()));
+        let Some(number) = digits.and_then(|digits| u16::from_str_radix(digits, 16).ok()) else {
+            return wrong(format!("`{text}` is not an EtherType"));
+        };
+        if number < Self::MIN {
+            return wrong(format!(
+                "`{text}` is the length of a frame, not an EtherType"
+            ));
+        }
+        match Self::TAKEN.iter().find(|(taken, _)| *taken == number) {
+            Some((_, whose)) => wrong(format!("`{text}` is the EtherType of {whose}")),
+            None => Ok(Self(number)),
+        }
+    }
+}
+
+impl fmt::Display for EtherType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:#06x}", self.0)
+    }
+}
+
 impl FromStr for Switch {
     type Err = ValueError;
 
@@ -126,7 +193,7 @@ numbers! {
     EchoSize(u16) from 16 to 65_507, "the size of a ping";
 }
 
-as_text!(MacAddress, Switch);
+as_text!(MacAddress, Switch, EtherType);
 
 #[cfg(test)]
 mod tests {
@@ -143,6 +210,20 @@ mod tests {
     #[case::dashes("02-00-00-00-00-01", false)]
     fn a_mac_address_has_six_bytes(#[case] text: &str, #[case] valid: bool) {
         assert_eq!(text.parse::<MacAddress>().is_ok(), valid);
+    }
+
+    #[rstest]
+    #[case::experiments("0x88b6", true)]
+    #[case::upper("0x88B6", true)]
+    #[case::lowest("0x0600", true)]
+    #[case::a_length("0x05ff", false)]
+    #[case::ours("0x88b5", false)]
+    #[case::of_the_kernel("0x86dd", false)]
+    #[case::short("0x8b6", false)]
+    #[case::decimal("34998", false)]
+    #[case::sign("0x+8b6", false)]
+    fn an_ethertype_is_one_that_nobody_else_speaks(#[case] text: &str, #[case] valid: bool) {
+        assert_eq!(text.parse::<EtherType>().is_ok(), valid);
     }
 
     #[rstest]

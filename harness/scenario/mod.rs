@@ -28,10 +28,10 @@ pub use claim::{ClaimId, Claims};
 pub use diagnostic::{Diagnostic, Diagnostics, Position};
 pub use expectation::{
     Exchange, Expectation, ExpectedFate, ExpectedLoss, ExpectedRejection, ExpectedReply, Leg, Ping,
-    Probe, ProbeExpectation, Rejection, Sighting, Solicitation,
+    Probe, ProbeExpectation, RawFrame, Rejection, SentTo, Sighting, Solicitation,
 };
 pub use fact::{FactExpectation, Table};
-pub use hardware::{EchoSize, MacAddress, Mtu, Seconds, Switch, VlanId, VxlanId};
+pub use hardware::{EchoSize, EtherType, MacAddress, Mtu, Seconds, Switch, VlanId, VxlanId};
 pub use model::{FactKind, Scenario, Step};
 pub use name::{IFNAME_MAX, IfName, LinkRef, NODE_NAME_MAX, NodeName, Place};
 pub use net::{Broadcast, Destination, Endpoint, Family, InterfaceAddress, Prefix, TableId};
@@ -42,7 +42,7 @@ pub use operation::{
     FilterChain, HOST, Ifb, IngressFilter, Item, Listen, Macvlan, MacvlanMode, Masquerade, Master,
     Mention, Move, Neighbour, Netns, NextHop, Nomaster, Notrack, Operation, Policy, PolicyRule,
     PolicyTarget, PortStage, Protocol, Refusal, Rename, Route, Rule, SetMac, SetMtu, Snat, Sysctl,
-    SysctlKey, SysctlValue, Tap, Target, Tun, Up, Veth, Vlan, Vxlan,
+    SysctlKey, SysctlValue, Tap, Target, Tun, Tunnel, TunnelMode, Up, Veth, Vlan, Vxlan,
 };
 pub use parse::{parse, parse_bytes, read};
 pub use question::Question;

@@ -1,6 +1,7 @@
 //! A question about a scenario: what becomes of one probe, in the world as it is after a step.
 
 use std::collections::BTreeSet;
+use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
@@ -39,18 +40,27 @@ impl Question {
             return Err(ValueError::new("no-such-step", message, help));
         }
         let (from, nodes) = (self.probe.from(), scenario.nodes_after(self.step));
-        if !nodes.contains(from) {
+        let no_such_node = |name: &NodeName| {
             let when = match self.step {
                 0 => "in the world as it is given".to_owned(),
                 step => format!("after step {step}"),
             };
-            let message = format!("there is no node `{from}` {when}");
+            let message = format!("there is no node `{name}` {when}");
             let names: Vec<&str> = nodes.iter().map(|name| name.as_str()).collect();
-            let help = suggest::help(from.as_str(), &names);
-            return Err(ValueError::new("no-such-node", message, help));
+            let help = suggest::help(name.as_str(), &names);
+            ValueError::new("no-such-node", message, help)
+        };
+        if !nodes.contains(from) {
+            return Err(no_such_node(from));
         }
-        let to = self.probe.to();
-        if to.is_ipv6() && !scenario.ipv6.iter().any(|name| name.value == *from) {
+        if let Probe::Frame(frame) = &self.probe
+            && !nodes.contains(&frame.to.value.node)
+        {
+            return Err(no_such_node(&frame.to.value.node));
+        }
+        if let Some(to) = self.probe.address().filter(IpAddr::is_ipv6)
+            && !scenario.ipv6.iter().any(|name| name.value == *from)
+        {
             let message = format!("the node `{from}` has IPv6 off, and cannot ask for {to}");
             let help = "ask for an IPv4 address, or from a node under `ipv6`";
             return Err(ValueError::new("ipv6-off", message, help));
@@ -133,6 +143,11 @@ steps:
     #[rstest]
     #[case::right(2, r#"{"ping": {"from": "late", "to": "10.0.0.1"}}"#, None)]
     #[case::arp(1, r#"{"arp": {"from": "late/eth0", "to": "10.0.0.1"}}"#, None)]
+    #[case::frame(
+        1,
+        r#"{"frame": {"from": "web/eth0", "to": "lte/eth0", "ethertype": "0x88b6"}}"#,
+        Some("did you mean `late`?")
+    )]
     #[case::step(
         3,
         r#"{"ping": {"from": "web", "to": "10.0.0.1"}}"#,

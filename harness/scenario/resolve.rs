@@ -14,6 +14,10 @@ impl ProbeExpectation {
             Probe::Ping(ping) => node(&mut ping.from.value),
             Probe::Arp(ask) | Probe::Ndp(ask) => link(&mut ask.from.value),
             Probe::Udp(exchange) | Probe::Tcp(exchange) => node(&mut exchange.from.value),
+            Probe::Frame(frame) => {
+                link(&mut frame.from.value);
+                link(&mut frame.to.value);
+            }
         }
         match &mut expectation.fate {
             ExpectedFate::Reply(reply) => {

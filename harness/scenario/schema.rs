@@ -12,10 +12,10 @@ use serde_json::{Map, Value, json};
 use super::claim::Claims;
 use super::expectation::{
     Exchange, Expectation, ExpectedLoss, ExpectedRejection, ExpectedReply, FATES, PROBES, Ping,
-    Sighting, Solicitation,
+    RawFrame, Sighting, Solicitation,
 };
 use super::fact::Table;
-use super::hardware::{EchoSize, MacAddress, Mtu, Seconds, Switch, VlanId, VxlanId};
+use super::hardware::{EchoSize, EtherType, MacAddress, Mtu, Seconds, Switch, VlanId, VxlanId};
 use super::model::{FactKind, Scenario};
 use super::name::{IfName, LinkRef, NodeName, Place};
 use super::net::{Broadcast, Destination, Endpoint, InterfaceAddress, Prefix, TableId};
@@ -76,6 +76,7 @@ as_pattern! {
     Destination: r"^(default|[0-9A-Fa-f:.]+(/[0-9]{1,3})?)$", "`default`, or a prefix such as `10.0.0.0/24`";
     Broadcast: r"^(\+|[0-9.]+)$", "`+` for all host bits set, or an address";
     MacAddress: r"^[0-9A-Fa-f]{2}(:[0-9A-Fa-f]{2}){5}$", "A hardware address, such as `02:00:00:00:00:01`";
+    EtherType: r"^0x[0-9A-Fa-f]{4}$", "The protocol of a frame, such as `0x88b6`";
     SysctlKey: r"^net[./]", "A setting under `net.`, such as `net.ipv4.ip_forward`";
 }
 
@@ -216,6 +217,7 @@ impl JsonSchema for Expectation {
         add("ndp", generator.subschema_for::<Solicitation>());
         add("udp", generator.subschema_for::<Exchange>());
         add("tcp", generator.subschema_for::<Exchange>());
+        add("frame", generator.subschema_for::<RawFrame>());
         add("reply", generator.subschema_for::<ExpectedReply>());
         add("rejected", generator.subschema_for::<ExpectedRejection>());
         add("lost", generator.subschema_for::<ExpectedLoss>());

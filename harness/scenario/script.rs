@@ -146,8 +146,14 @@ impl Script<'_> {
 
     fn item(&mut self, item: &Item) {
         let command = item.operation.command();
-        if let Operation::Listen(_) = item.operation {
-            self.comment("A server; any other on that port does as well.");
+        if let Operation::Tunnel(_) = item.operation {
+            self.comment("Whatever holds the other end of the device does as well.");
+        }
+        if let Operation::Listen(listen) = &item.operation {
+            self.comment(match listen.ethertype {
+                None => "A server; any other on that port does as well.",
+                Some(_) => "netproof sends such frames back; this shows them, and does not.",
+            });
         }
         let Some(reason) = &item.fails else {
             self.line(&command);

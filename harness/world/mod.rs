@@ -35,7 +35,8 @@ pub use node::Node;
 pub use settle::SettleError;
 pub(crate) use sys::{Ipv4MtuDiscover, Ipv6MtuDiscover, link_address};
 pub use topology::{Port, Topology};
-pub use tuntap::{TunTap, TunTapError};
+use tuntap::Tunnel;
+pub use tuntap::{Datagrams, TunTap, TunTapError};
 
 use crate::scenario::{HOST, NodeName};
 
@@ -43,6 +44,7 @@ use crate::scenario::{HOST, NodeName};
 pub struct World {
     nodes: BTreeMap<NodeName, Node>,
     baseline: Baseline,
+    tunnels: Vec<Tunnel>,
 }
 
 impl World {
@@ -63,6 +65,7 @@ impl World {
         let mut world = Self {
             nodes: BTreeMap::new(),
             baseline,
+            tunnels: Vec::new(),
         };
         for name in names {
             world.add_node(name)?;
@@ -159,6 +162,8 @@ impl World {
             .map(|(peer_node, peer)| (peer_node.clone(), peer.index))
             .collect();
         self.nodes.remove(name);
+        // Their sockets would keep the namespace alive.
+        self.tunnels.retain(|tunnel| tunnel.node() != name);
         // The netlink connection is a task of the runtime: it lets go of its socket when it runs.
         tokio::task::yield_now().await;
         let deadline = Instant::now() + deadline::DISSOLVE;
@@ -184,8 +189,42 @@ impl World {
         let first = self.node(name).map(|node| node.name().clone());
         if let Some(mut node) = first.and_then(|first| self.nodes.remove(&first)) {
             node.drop_name(name);
+            for tunnel in &mut self.tunnels {
+                if tunnel.node() == name {
+                    tunnel.rename(node.name());
+                }
+            }
             self.nodes.insert(node.name().clone(), node);
         }
+    }
+
+    /// Holds the other end of a tun or tap device from now on: what comes out of it leaves the node in
+    /// datagrams, when [`carry_tunnels`](Self::carry_tunnels) says so.
+    ///
+    /// # Errors
+    ///
+    /// [`TunTapError::Absent`] without `/dev/net/tun`; the kernel's refusal of device or addresses.
+    pub fn open_tunnel(
+        &mut self,
+        node: &NodeName,
+        name: &str,
+        mode: TunTap,
+        datagrams: Datagrams,
+    ) -> Result<(), TunTapError> {
+        let missing = || WorldError::new(Stage::NetNamespace, nix::errno::Errno::ENOENT).node(node);
+        let node = self.node(node).ok_or_else(missing)?;
+        let tunnel = Tunnel::open(node, name, mode, datagrams)?;
+        self.tunnels.push(tunnel);
+        Ok(())
+    }
+
+    /// Carries what waits at the other ends of tun and tap devices; tells whether there was anything.
+    pub fn carry_tunnels(&self) -> bool {
+        let mut carried = false;
+        for tunnel in &self.tunnels {
+            carried |= tunnel.carry();
+        }
+        carried
     }
 
     /// Returns a node by any of its names.

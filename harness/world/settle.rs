@@ -62,6 +62,9 @@ fn missing(topology: &Topology, node: &NodeName, link: &Link) -> Option<&'static
             _ => {}
         }
     }
+    if topology.tunnel_remote(node, link.index).is_some() && link.up && !link.running {
+        return Some("running");
+    }
     if let Some(master) = link.master.and_then(|master| topology.link(node, master)) {
         let carries = master.up && link.up && link.running;
         let stp = forward_delay(master).is_some();

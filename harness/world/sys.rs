@@ -61,13 +61,14 @@ pub(super) fn watch_process(pid: Pid) -> std::io::Result<AsyncFd<OwnedFd>> {
 }
 
 /// Makes the address of an interface for an AF_PACKET socket, packet(7): frames sent to it leave
-/// by that interface.
-pub(crate) fn link_address(index: i32) -> Option<nix::sys::socket::LinkAddr> {
+/// by that interface. A socket that is bound to it hears the frames of an EtherType, of all
+/// interfaces where the index is 0; it hears nothing where the EtherType is 0.
+pub(crate) fn link_address(index: i32, ethertype: u16) -> Option<nix::sys::socket::LinkAddr> {
     use nix::sys::socket::{LinkAddr, SockaddrLike as _};
 
     let address = libc::sockaddr_ll {
         sll_family: u16::try_from(libc::AF_PACKET).ok()?,
-        sll_protocol: 0,
+        sll_protocol: ethertype.to_be(),
         sll_ifindex: index,
         sll_hatype: 0,
         sll_pkttype: 0,
@@ -125,18 +126,25 @@ fn set_number<F: std::os::fd::AsFd>(
     Errno::result(result).map(drop)
 }
 
-/// Makes a tun or tap device whose other end is the descriptor, one of `/dev/net/tun`. Packets have
-/// nothing in front of them.
+/// Makes the descriptor, one of `/dev/net/tun`, the other end of a tun or tap device: of a new one, or
+/// else of one that may be there. Packets have nothing in front of them.
 ///
 /// # Errors
 ///
-/// `ENAMETOOLONG`; `EBUSY` if there is such a device, `EINVAL` if the name is taken otherwise.
-pub(super) fn attach_tuntap(device: &OwnedFd, name: &str, mode: TunTap) -> Result<(), Errno> {
+/// `ENAMETOOLONG`; `EBUSY` if there is such a device and a new one is wanted, or if its other end is
+/// held already; `EINVAL` if the name is taken otherwise.
+pub(super) fn attach_tuntap(
+    device: &OwnedFd,
+    name: &str,
+    mode: TunTap,
+    new: bool,
+) -> Result<(), Errno> {
     let kind = match mode {
         TunTap::Tun => libc::IFF_TUN,
         TunTap::Tap => libc::IFF_TAP,
     };
-    let flags = kind | libc::IFF_NO_PI | libc::IFF_TUN_EXCL;
+    let exclusive = if new { libc::IFF_TUN_EXCL } else { 0 };
+    let flags = kind | libc::IFF_NO_PI | exclusive;
     let mut ifr_name: [libc::c_char; libc::IFNAMSIZ] = [0; libc::IFNAMSIZ];
     if name.len() >= ifr_name.len() {
         return Err(Errno::ENAMETOOLONG);
@@ -171,4 +179,45 @@ pub(super) fn keep_tuntap(device: &OwnedFd) -> Result<(), Errno> {
     // SAFETY: this request takes a number, not a pointer.
     let result = unsafe { libc::ioctl(device.as_raw_fd(), libc::TUNSETPERSIST as libc::Ioctl, on) };
     Errno::result(result).map(drop)
+}
+
+/// Returns the name that the device now has whose other end the descriptor is.
+///
+/// # Errors
+///
+/// `EBADFD` if it has none, or no longer.
+pub(super) fn name_of_tuntap(device: &OwnedFd) -> Result<String, Errno> {
+    let mut answer = libc::ifreq {
+        ifr_name: [0; libc::IFNAMSIZ],
+        ifr_ifru: libc::__c_anonymous_ifr_ifru { ifru_flags: 0 },
+    };
+    // SAFETY: the pointer is to a whole ifreq that lives through the call, which fills it in.
+    let result = unsafe {
+        libc::ioctl(
+            device.as_raw_fd(),
+            libc::TUNGETIFF as libc::Ioctl,
+            std::ptr::from_mut(&mut answer),
+        )
+    };
+    Errno::result(result)?;
+    let bytes: Vec<u8> = answer
+        .ifr_name
+        .iter()
+        .take_while(|byte| **byte != 0)
+        .map(|byte| byte.cast_unsigned())
+        .collect();
+    String::from_utf8(bytes).map_err(|_| Errno::EILSEQ)
+}
+
+/// Opens the network namespace that the device now is in whose other end the descriptor is.
+///
+/// # Errors
+///
+/// `EBADFD` if it has none, or no longer; `EINVAL` before Linux 5.7.
+pub(super) fn netns_of_tuntap(device: &OwnedFd) -> Result<OwnedFd, Errno> {
+    // SAFETY: this request takes nothing and touches no memory of ours.
+    let result = unsafe { libc::ioctl(device.as_raw_fd(), libc::TUNGETDEVNETNS as libc::Ioctl, 0) };
+    let fd = Errno::result(result)?;
+    // SAFETY: the kernel has just made this descriptor for us, so nobody else owns it.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
 }

@@ -2,6 +2,7 @@
 //! known to each other, and each link known to those that stand on it.
 
 use std::collections::{BTreeMap, HashMap};
+use std::net::SocketAddr;
 
 use super::World;
 use crate::kernel::KernelError;
@@ -20,6 +21,8 @@ pub struct Topology {
     lowers: HashMap<Port, Port>,
     /// The node in which the packets of a tunnel are sent: it stays when the tunnel's end moves.
     tunnels: HashMap<Port, NodeName>,
+    /// Where the other end of a tun or tap device sends what comes out of it, where that end is ours.
+    remotes: HashMap<Port, SocketAddr>,
 }
 
 impl Topology {
@@ -32,6 +35,15 @@ impl Topology {
                 .insert(node.name().clone(), node.route().links().await?);
         }
         topology.find_peers(world).await?;
+        for tunnel in &world.tunnels {
+            if let Some((node, name)) = tunnel.device(world.nodes())
+                && let Some(link) = topology.link_named(node, &name)
+            {
+                let end = (node.clone(), link.index);
+                topology.tunnels.insert(end.clone(), tunnel.node().clone());
+                topology.remotes.insert(end, tunnel.remote());
+            }
+        }
         Ok(topology)
     }
 
@@ -153,6 +165,12 @@ impl Topology {
     /// end of one.
     pub fn tunnel(&self, node: &NodeName, index: u32) -> Option<&NodeName> {
         self.tunnels.get(&(node.clone(), index))
+    }
+
+    /// Returns where what comes out of a tun or tap device is sent to, in [the node of its
+    /// tunnel](Self::tunnel), where its other end is ours.
+    pub fn tunnel_remote(&self, node: &NodeName, index: u32) -> Option<SocketAddr> {
+        self.remotes.get(&(node.clone(), index)).copied()
     }
 
     /// Returns the ends of tunnels whose packets are sent and received in a node.

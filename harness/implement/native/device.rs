@@ -4,7 +4,7 @@ use super::{Carry, Native, lacking, node};
 use crate::implement::OperationError;
 use crate::kernel::route::{NewLink, VxlanSettings};
 use crate::scenario::{Dummy, Ifb, LinkRef, Macvlan, MacvlanMode, Tap, Tun, Vlan, Vxlan};
-use crate::world::{TunTap, TunTapError, World};
+use crate::world::{TunTap, World};
 
 async fn add(
     native: &mut Native,
@@ -31,17 +31,9 @@ impl Carry for Ifb {
 }
 
 fn add_tuntap(world: &World, link: &LinkRef, mode: TunTap) -> Result<(), OperationError> {
-    let feature = match mode {
-        TunTap::Tun => "tun",
-        TunTap::Tap => "tap",
-    };
     node(world, &link.node)?
         .add_tuntap(link.ifname.as_str(), mode)
-        .map_err(|error| match error {
-            TunTapError::Absent(reason) => OperationError::Unsupported { feature, reason },
-            TunTapError::Refused(reason) => reason.into(),
-            TunTapError::World(error) => error.into(),
-        })
+        .map_err(|error| OperationError::of_tuntap(mode, error))
 }
 
 impl Carry for Tun {

@@ -14,7 +14,7 @@ use nix::errno::Errno;
 
 use super::{Applied, Implementation, OperationError};
 use crate::kernel::{KernelError, Mac};
-use crate::scenario::{Exec, LinkRef, Listen, NodeName, Operation, verb_table};
+use crate::scenario::{Exec, LinkRef, Listen, NodeName, Operation, Tunnel, verb_table};
 use crate::world::{Node, World};
 
 /// Carries operations out over netlink.
@@ -73,6 +73,12 @@ impl Implementation for Native {
 impl Carry for Listen {
     async fn carry(&self, _: &mut Native, _: &mut World) -> Result<(), OperationError> {
         Err(OperationError::HarnessOnly("listen"))
+    }
+}
+
+impl Carry for Tunnel {
+    async fn carry(&self, _: &mut Native, _: &mut World) -> Result<(), OperationError> {
+        Err(OperationError::HarnessOnly("tunnel"))
     }
 }
 

@@ -17,9 +17,10 @@ pub(super) fn by_exclusion(
     let Some(name) = where_rules_run(scene, fate)? else {
         return Ok(None);
     };
-    let family = match scenario::Family::of(scene.probe.to()) {
-        scenario::Family::Ipv4 => Family::Ipv4,
-        scenario::Family::Ipv6 => Family::Ipv6,
+    let family = match scene.probe.address().map(scenario::Family::of) {
+        Some(scenario::Family::Ipv4) => Family::Ipv4,
+        Some(scenario::Family::Ipv6) => Family::Ipv6,
+        None => return Ok(None),
     };
     let tables = scene.node(&name)?.enter(|| legacy::tables(family))??;
     if tables.is_empty() {
@@ -40,7 +41,7 @@ pub(super) fn by_exclusion(
 
 /// Returns the node whose rules for IP the packet came to, and behind which it was not seen.
 fn where_rules_run(scene: &Scene<'_>, fate: &Fate) -> Result<Option<NodeName>, ObserveError> {
-    if let Probe::Arp(_) | Probe::Ndp(_) = scene.probe {
+    if let Probe::Arp(_) | Probe::Ndp(_) | Probe::Frame(_) = scene.probe {
         return Ok(None);
     }
     match fate {

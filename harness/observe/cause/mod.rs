@@ -9,6 +9,7 @@
 //! was excluded.
 
 mod bridge;
+mod frame;
 mod legacy;
 mod neighbour;
 mod packet;
@@ -18,6 +19,7 @@ mod segment;
 mod sender;
 mod stale;
 mod station;
+mod tunnel;
 mod wire;
 
 use std::collections::BTreeMap;
@@ -243,6 +245,9 @@ async fn lost(
         let link = &ask.from.value;
         return neighbour::asked(scene, search, link, ask.to.value, scene.walk, false).await;
     }
+    if let Probe::Frame(raw) = scene.probe {
+        return frame::lost(observer, scene, search, raw, leg).await;
+    }
     let Place::Link(_) = after else {
         return sender::never_seen(observer, scene, search).await;
     };
@@ -254,7 +259,10 @@ async fn lost(
         .collect();
     for packet in &ends {
         let found = match packet.direction {
-            Direction::Out => wire::after_sending(scene, search, packet)?,
+            Direction::Out => match tunnel::not_sent(observer, scene, search, packet).await? {
+                Some(found) => Some(found),
+                None => wire::after_sending(scene, search, packet)?,
+            },
             Direction::In => match packet.master {
                 Some(master) => bridge::at_port(observer, scene, search, packet, master).await?,
                 None => station::arrived(observer, scene, search, packet).await?,

@@ -7,7 +7,7 @@ use super::super::identity::Identity;
 use super::super::walk::Walk;
 use super::packet::{Packet, link_ref};
 use super::segment::{self, Segment};
-use super::{Explanation, ObserveError, Scene, Search, bridge, in_node, routing, wire};
+use super::{Explanation, ObserveError, Scene, Search, bridge, in_node, routing, tunnel, wire};
 use crate::kernel::route::{Link, LinkKind, NeighbourState};
 use crate::scenario::{Cause, Leg, LinkRef, NodeName};
 
@@ -116,13 +116,16 @@ pub(super) async fn asked(
         return refused_as_source(scene, search, walk, &owner, ip).await;
     }
     let station = (owner.node.clone(), link.index);
-    if let Some(found) = segment::stopped(scene, search, walk, &station)? {
+    if let Some(found) = segment::stopped(scene, search, walk, Leg::Request, &station, false)? {
         return Ok(Some(found));
     }
     if let Some(found) = at_owner(scene, search, &owner, link).await? {
         return Ok(Some(found));
     }
     if let Some(found) = stray_port(scene, search, &ends).await? {
+        return Ok(Some(found));
+    }
+    if let Some(found) = tunnel::ended(scene, search, &ends) {
         return Ok(Some(found));
     }
     let asked_from = (from.node.clone(), asking.index);
@@ -167,15 +170,16 @@ async fn refused_as_source(
     ip: IpAddr,
 ) -> Result<Option<Explanation>, ObserveError> {
     let asker = walk.steps().find_map(|step| step.sighting(scene.topology));
-    let Some(asker) = asker.filter(|it| !it.source.is_unspecified()) else {
+    let asker = asker.and_then(|it| it.source);
+    let Some(asker) = asker.filter(|it| !it.is_unspecified()) else {
         return Ok(None);
     };
     let fib = scene.node(&owner.node)?.route().fib(ip).await?;
-    routing::source(scene, search, owner, &fib, (asker.source, ip))
+    routing::source(scene, search, owner, &fib, (asker, ip))
 }
 
 /// Looks at the station that should have heard a frame, and at what it hangs on.
-async fn at_owner(
+pub(super) async fn at_owner(
     scene: &Scene<'_>,
     search: &mut Search,
     owner: &LinkRef,
@@ -209,7 +213,7 @@ async fn at_owner(
 
 /// Finds an end at an interface that has neither a bridge nor an address, in a node that has a
 /// bridge.
-async fn stray_port(
+pub(super) async fn stray_port(
     scene: &Scene<'_>,
     search: &mut Search,
     ends: &[Packet],

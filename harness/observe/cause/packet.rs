@@ -9,6 +9,9 @@ use crate::kernel::route::{Link, LinkKind};
 use crate::scenario::{Leg, LinkRef, NodeName};
 use crate::world::Topology;
 
+/// The addresses of a frame that is no packet of IP. Where one is, nothing that goes by them is asked.
+const NO_ADDRESS: IpAddr = IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED);
+
 /// A packet of a probe at an interface, with what the part of the kernel that has it goes by.
 #[derive(Debug, Clone)]
 pub(super) struct Packet {
@@ -26,6 +29,8 @@ pub(super) struct Packet {
     /// The length of what the frame carries, in bytes.
     pub(super) length: usize,
     pub(super) is_echo_request: bool,
+    /// It is in a tunnel's packet.
+    pub(super) carried: bool,
 }
 
 impl Packet {
@@ -43,13 +48,14 @@ impl Packet {
             master: link.master,
             direction: frame.direction,
             leg: sighting.leg,
-            source: sighting.source,
-            destination: sighting.destination,
+            source: sighting.source.unwrap_or(NO_ADDRESS),
+            destination: sighting.destination.unwrap_or(NO_ADDRESS),
             ttl: sighting.ttl,
             to: receiver(frame)?,
             for_another: sighting.for_another,
             length: frame.bytes.len().saturating_sub(14),
             is_echo_request,
+            carried: step.is_carried(),
         })
     }
 

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use super::super::frame::Direction;
-use super::super::walk::Walk;
+use super::super::walk::{Step, Walk};
 use super::packet::Packet;
 use super::{Explanation, ObserveError, Scene, Search, bridge, wire};
 use crate::kernel::route::LinkKind;
@@ -58,7 +58,7 @@ impl Segment {
                     .map(|other| ((node.clone(), other.index), Direction::Out))
             };
             if is_out {
-                self.has_tunnel |= link.kind == LinkKind::Vxlan;
+                self.has_tunnel |= topology.tunnel(node, index).is_some();
                 if link.kind == LinkKind::Bridge {
                     open.extend(ports(index));
                 }
@@ -83,21 +83,25 @@ impl Segment {
     }
 }
 
-/// Finds where a flooded frame stopped on its way to a station of its link.
+/// Finds where a frame of a leg stopped on its way to a station of its link. It is `unicast` if it is
+/// for that station only.
 pub(super) fn stopped(
     scene: &Scene<'_>,
     search: &mut Search,
     walk: &Walk,
+    leg: Leg,
     station: &Port,
+    unicast: bool,
 ) -> Result<Option<Explanation>, ObserveError> {
     let topology = scene.topology;
+    let of_leg = |step: &&Step| step.leg() == Some(leg);
     let went_out = |port: &Port| {
-        walk.steps().any(|step| {
+        walk.steps().filter(of_leg).any(|step| {
             let frame = &step.frame;
             (&frame.node, frame.link, frame.direction) == (&port.0, port.1, Direction::Out)
         })
     };
-    for step in walk.all_end_steps(Leg::Request, topology) {
+    for step in walk.all_end_steps(leg, topology) {
         let Some(end) = Packet::new(step, topology) else {
             continue;
         };
@@ -111,7 +115,7 @@ pub(super) fn stopped(
     }
     // What came in at a port and did not go out by one that leads there, though it may have gone
     // out by others. Of several ways there, the one on which it came furthest tells most.
-    let steps: Vec<_> = walk.steps().collect();
+    let steps: Vec<_> = walk.steps().filter(of_leg).collect();
     for step in steps.into_iter().rev() {
         let frame = &step.frame;
         let node = &frame.node;
@@ -137,7 +141,7 @@ pub(super) fn stopped(
             return Ok(Some(found));
         }
         if let Some(exit) = exit
-            && let Some(found) = bridge::leaves(topology, search, node, Some(port), exit, false)
+            && let Some(found) = bridge::leaves(topology, search, node, Some(port), exit, unicast)
         {
             return Ok(Some(found));
         }

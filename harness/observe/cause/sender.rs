@@ -50,9 +50,10 @@ async fn refused_by_routing(
     by: &NodeName,
     there: Option<&Packet>,
 ) -> Result<Option<Explanation>, ObserveError> {
-    let (source, destination, iif) = match there {
-        Some(packet) => (packet.source, packet.destination, packet.on.ifname.as_str()),
-        None => (nobody(scene.probe.to()), scene.probe.to(), OWN),
+    let (source, destination, iif) = match (there, scene.probe.address()) {
+        (Some(packet), _) => (packet.source, packet.destination, packet.on.ifname.as_str()),
+        (None, Some(to)) => (nobody(to), to, OWN),
+        (None, None) => return Ok(None),
     };
     let fib = scene.node(by)?.route().fib(destination).await?;
     let way = match way(scene, search, by, &fib, (source, destination), iif) {
@@ -107,21 +108,35 @@ pub(super) fn nobody_listens(
         return None;
     };
     let kind = scene.probe.kind();
-    let (counter, moved) = match scene.probe {
-        Probe::Udp(_) => (
-            "UDP datagrams without a socket",
-            scene.moved(by, "Udp NoPorts") + scene.moved(by, "Udp6NoPorts"),
-        ),
-        _ => ("TCP resets sent", scene.moved(by, "Tcp OutRsts")),
-    };
-    if moved == 0 {
-        search.excluded(format!("{counter} by {by}"), "not moved");
+    if !no_socket(scene, search, by, matches!(scene.probe, Probe::Udp(_))) {
         return None;
     }
-    search.found(format!("{counter} by {by}"), format!("+{moved}"));
     // A translated probe comes to another port than it was sent to.
     let why = format!("{by} has no socket for {kind} to port {}", to.port);
     Some(search.name(Cause::NobodyListening, by.clone(), why, None))
+}
+
+/// Tells whether a node counts a datagram, or else a segment, for which it has no socket.
+pub(super) fn no_socket(
+    scene: &Scene<'_>,
+    search: &mut Search,
+    by: &NodeName,
+    is_udp: bool,
+) -> bool {
+    let (counter, moved) = if is_udp {
+        (
+            "UDP datagrams without a socket",
+            scene.moved(by, "Udp NoPorts") + scene.moved(by, "Udp6NoPorts"),
+        )
+    } else {
+        ("TCP resets sent", scene.moved(by, "Tcp OutRsts"))
+    };
+    if moved == 0 {
+        search.excluded(format!("{counter} by {by}"), "not moved");
+        return false;
+    }
+    search.found(format!("{counter} by {by}"), format!("+{moved}"));
+    true
 }
 
 /// Explains that a probe left its sender's socket and was on no interface.
@@ -130,13 +145,30 @@ pub(super) async fn never_seen(
     scene: &Scene<'_>,
     search: &mut Search,
 ) -> Result<Option<Explanation>, ObserveError> {
-    let from = scene.probe.from();
-    let to = scene.probe.to();
+    match scene.probe.address() {
+        Some(to) => not_sent(observer, scene, search, scene.probe.from(), to).await,
+        None => Ok(None),
+    }
+}
+
+/// Explains that what a socket of a node sent to an address was on no interface.
+pub(super) async fn not_sent(
+    observer: &mut Observer,
+    scene: &Scene<'_>,
+    search: &mut Search,
+    from: &NodeName,
+    to: IpAddr,
+) -> Result<Option<Explanation>, ObserveError> {
     let fib = scene.node(from)?.route().fib(to).await?;
     let way = match way(scene, search, from, &fib, (nobody(to), to), OWN) {
         Ok(way) => way,
         Err(refused) => return Ok(Some(*refused)),
     };
+    if way == Way::Nowhere {
+        search.found(format!("route of {from} to {to}"), "none");
+        let why = format!("{from} has no route to {to}");
+        return Ok(Some(search.name(Cause::NoRoute, from.clone(), why, None)));
+    }
     let out = match way {
         Way::Here => scene.topology.link_named(from, OWN),
         Way::Out { link, .. } => scene.topology.link(from, link),

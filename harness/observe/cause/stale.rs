@@ -46,7 +46,7 @@ fn asked(probe: &Probe) -> Option<Asked<'_>> {
     let (exchange, protocol) = match probe {
         Probe::Udp(exchange) => (exchange, 17),
         Probe::Tcp(exchange) => (exchange, 6),
-        Probe::Ping(_) | Probe::Arp(_) | Probe::Ndp(_) => return None,
+        Probe::Ping(_) | Probe::Arp(_) | Probe::Ndp(_) | Probe::Frame(_) => return None,
     };
     let port = exchange.from_port.as_ref()?.value;
     Some(Asked {
@@ -92,7 +92,7 @@ pub(super) async fn translation(
     let translated = again.sightings.iter().find(|seen| {
         seen.leg == Leg::Request
             && seen.direction == Direction::Out
-            && seen.source != packet.source
+            && seen.source.is_some_and(|source| source != packet.source)
             && old.contains_key(&seen.on.node)
     });
     let Some((seen, (router, flow))) =
@@ -110,7 +110,8 @@ pub(super) async fn translation(
     );
     search.found(
         format!("the same from another port, behind {router}"),
-        format!("source {}", seen.source),
+        seen.source
+            .map_or("no source".to_owned(), |source| format!("source {source}")),
     );
     let why = format!(
         "{kind} {} to {} is older than the rule of {router} that would translate it",

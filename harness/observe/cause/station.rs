@@ -5,7 +5,8 @@ use std::net::IpAddr;
 use super::packet::{Packet, link_ref, station};
 use super::routing::{OWN, Way, family, source, way};
 use super::{
-    Explanation, ObserveError, Scene, Search, in_node, key, neighbour, rules, sender, stale, wire,
+    Explanation, ObserveError, Scene, Search, in_node, key, neighbour, rules, sender, stale,
+    tunnel, wire,
 };
 use crate::kernel::route::{Link, LinkKind, NeighbourState};
 use crate::observe::Observer;
@@ -293,6 +294,9 @@ async fn taken(
     packet: &Packet,
 ) -> Result<Option<Explanation>, ObserveError> {
     let node = &packet.on.node;
+    if packet.carried {
+        return Ok(tunnel::no_end(scene, search, node));
+    }
     if packet.leg == Leg::Reply {
         search.excluded(format!("routes of {node}"), "the reply is for this node");
         return Ok(None);

@@ -2,6 +2,7 @@
 
 mod arp;
 mod echo;
+mod frame;
 mod ndp;
 mod tcp;
 mod udp;
@@ -17,6 +18,7 @@ use nix::sys::socket::{
 
 pub(super) use arp::ArpProbe;
 pub(super) use echo::EchoProbe;
+pub(super) use frame::FrameProbe;
 pub(super) use ndp::NdpProbe;
 pub(super) use tcp::TcpProbe;
 pub(super) use udp::UdpProbe;

@@ -7,7 +7,7 @@ use nix::errno::Errno;
 use nix::sys::socket::{MsgFlags, SockType, bind, connect, send};
 
 use super::{Outcome, address, any, read_outcome};
-use crate::observe::identity::{TOKEN_LENGTH, UDP_REPLY, UDP_REQUEST};
+use crate::observe::identity::{REPLY, REQUEST, TOKEN_LENGTH};
 use crate::scenario::Family;
 
 /// A datagram that was sent, and the socket that waits for it to come back.
@@ -32,14 +32,14 @@ impl UdpProbe {
     /// Sends the datagram.
     pub(in crate::observe) fn send(&self, to: IpAddr, port: u16) -> Result<(), Errno> {
         connect(self.socket.as_raw_fd(), &address(to, port))?;
-        let payload = [&self.token[..], &[UDP_REQUEST]].concat();
+        let payload = [&self.token[..], &[REQUEST]].concat();
         send(self.socket.as_raw_fd(), &payload, MsgFlags::MSG_DONTWAIT).map(|_| ())
     }
 
     /// Returns what the socket got.
     pub(in crate::observe) fn outcome(&self) -> Outcome {
         read_outcome(&self.socket, |bytes| {
-            bytes.strip_prefix(&self.token) == Some([UDP_REPLY].as_slice())
+            bytes.strip_prefix(&self.token) == Some([REPLY].as_slice())
         })
     }
 }

@@ -29,8 +29,9 @@ pub struct Ifb {
 
 /// `ip tuntap add dev NAME mode tun`.
 ///
-/// The other end of the device is a process. Nothing opens that end here, so it has no carrier, and the
-/// kernel drops what is sent out of it. It needs `/dev/net/tun`; without that it is `unsupported`.
+/// The other end of the device is a process. Until there is one, such as that of `tunnel`, it has no
+/// carrier, and the kernel drops what is sent out of it. It needs `/dev/net/tun`; without that it is
+/// `unsupported`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Tun {
@@ -40,8 +41,9 @@ pub struct Tun {
 
 /// `ip tuntap add dev NAME mode tap`.
 ///
-/// The other end of the device is a process. Nothing opens that end here, so it has no carrier, and the
-/// kernel drops what is sent out of it. It needs `/dev/net/tun`; without that it is `unsupported`.
+/// The other end of the device is a process. Until there is one, such as that of `tunnel`, it has no
+/// carrier, and the kernel drops what is sent out of it. It needs `/dev/net/tun`; without that it is
+/// `unsupported`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Tap {

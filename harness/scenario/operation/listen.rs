@@ -4,14 +4,16 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::arguments::{Arguments, Mention, exec};
+use crate::scenario::hardware::EtherType;
 use crate::scenario::name::NodeName;
 use crate::scenario::value::Located;
 
-/// A server of netproof's own, with either `tcp` or `udp`.
+/// A server of netproof's own, with `tcp`, `udp` or `ethertype`.
 ///
-/// TCP accepts a connection and closes it; UDP sends back what it gets. The server runs until the
-/// scenario ends or its node is deleted. netproof opens it, whatever carries the operations out; `nc`
-/// stands for it in the command.
+/// TCP accepts a connection and closes it; UDP sends back what it gets, and so does one for frames of an
+/// EtherType. The server runs until the scenario ends or its node is deleted. netproof opens it,
+/// whatever carries the operations out; `nc` stands for it in the command, and for frames `tcpdump`, which
+/// sends nothing back.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Listen {
@@ -24,6 +26,9 @@ pub struct Listen {
     /// The UDP port.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub udp: Option<Located<u16>>,
+    /// The EtherType of the frames that are for one of the node's own interfaces.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ethertype: Option<Located<EtherType>>,
 }
 
 impl Arguments for Listen {
@@ -32,6 +37,10 @@ impl Arguments for Listen {
     }
 
     fn command(&self) -> String {
+        if let Some(ethertype) = &self.ethertype {
+            let filter = format!("ether proto {ethertype}");
+            return format!("{}tcpdump -ni any {filter} &", exec(&self.node));
+        }
         let mut text = format!("{}nc -lk", exec(&self.node));
         if let Some(port) = &self.tcp {
             text += &format!(" {port}");

@@ -18,6 +18,7 @@ mod listen;
 mod neighbour;
 mod rule;
 mod setting;
+mod tunnel;
 
 use std::fmt;
 
@@ -41,6 +42,7 @@ pub use listen::Listen;
 pub use neighbour::{Fdb, Neighbour};
 pub use rule::PolicyRule;
 pub use setting::{Sysctl, SysctlKey, SysctlValue};
+pub use tunnel::{Tunnel, TunnelMode};
 
 use super::claim::Claims;
 use super::value::{Located, Span};
@@ -123,6 +125,8 @@ macro_rules! verb_table {
             "listen" => Listen,
             /// Asks a real program for what it refuses.
             "exec" => Exec,
+            /// Carries what comes out of a tun or tap device to another, in UDP datagrams.
+            "tunnel" => Tunnel,
         }
     };
 }

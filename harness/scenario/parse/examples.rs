@@ -190,6 +190,15 @@ const EXAMPLES: &[(&str, &str)] = &[
     ("notrack", "notrack: {in: host, source: 10.0.0.0/24}"),
     ("listen", "listen: {in: web, tcp: 80}"),
     ("listen", "listen: {in: web, udp: 53}"),
+    ("listen", "listen: {in: web, ethertype: 0x88b6}"),
+    (
+        "tunnel",
+        "tunnel: {dev: web/tun0, local: 192.0.2.1, remote: 192.0.2.2, port: 5000}",
+    ),
+    (
+        "tunnel",
+        "tunnel: {dev: host/tap0, mode: tap, local: 192.0.2.1, remote: 192.0.2.2, port: 5000}",
+    ),
     (
         "exec",
         "exec: {in: host, argv: [ip, route, 10.0.0.0/24, dev, eth0]}",
@@ -206,6 +215,10 @@ const EXAMPLES: &[(&str, &str)] = &[
     ("ndp", "ndp: {from: web/eth0, to: 'fd00::2'}"),
     ("udp", "udp: {from: web, to: 10.0.0.2, port: 53}"),
     ("tcp", "tcp: {from: web, to: 10.0.0.2, port: 80}"),
+    (
+        "frame",
+        "frame: {from: web/eth0, to: database/eth0, ethertype: 0x88b6}",
+    ),
     ("reply", "reply: {}"),
     (
         "rejected",
@@ -265,7 +278,7 @@ mod tests {
 
     #[test]
     fn every_other_example_is_right() {
-        let probes = ["ping", "arp", "ndp", "udp", "tcp"];
+        let probes = ["ping", "arp", "ndp", "udp", "tcp", "frame"];
         let fates = ["reply", "rejected", "lost"];
         for (probe, fate) in probes
             .iter()

@@ -52,6 +52,10 @@ impl<'a> Families<'a> {
             Operation::Address(address) => self.address(address),
             Operation::Route(route) => self.route(route),
             Operation::Vxlan(vxlan) => self.vxlan(vxlan),
+            Operation::Tunnel(tunnel) => {
+                let ends = [&tunnel.local, &tunnel.remote];
+                self.of_one_ip(&tunnel.dev.value.node, ends.map(said));
+            }
             Operation::PolicyRule(rule) => {
                 let prefixes = rule.from.iter().chain(&rule.to);
                 let said = prefixes.map(|of| (Family::of(of.value.0.addr()), of.span));
@@ -130,6 +134,7 @@ impl<'a> Families<'a> {
             Probe::Ping(ping) => &ping.to,
             Probe::Arp(ask) | Probe::Ndp(ask) => &ask.to,
             Probe::Udp(exchange) | Probe::Tcp(exchange) => &exchange.to,
+            Probe::Frame(_) => return,
         };
         let only = match (probe, Family::of(to.value)) {
             (Probe::Arp(_), of @ Family::Ipv6) => Some((of, "ARP", "ndp")),

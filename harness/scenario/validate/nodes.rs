@@ -172,6 +172,10 @@ impl<'a> Nodes<'a> {
             Probe::Udp(exchange) | Probe::Tcp(exchange) => {
                 self.uses(&exchange.from.value, exchange.from.span);
             }
+            Probe::Frame(frame) => {
+                self.link(&frame.from);
+                self.link(&frame.to);
+            }
         }
         match &expectation.fate {
             ExpectedFate::Reply(reply) => {

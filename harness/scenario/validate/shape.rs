@@ -1,14 +1,13 @@
 //! Keys that exclude or need one another, and values that the network cannot have.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 
 use crate::scenario::diagnostic::Diagnostic;
-use crate::scenario::expectation::{Expectation, ExpectedFate, Probe, ProbeExpectation};
+use crate::scenario::expectation::{Expectation, ExpectedFate, Probe, ProbeExpectation, RawFrame};
 use crate::scenario::limits::OPERATIONS_MAX;
 use crate::scenario::model::{Scenario, Step};
-use crate::scenario::operation::{
-    Address, Exec, Item, Listen, Netns, Operation, Route, Veth, Vxlan,
-};
+use crate::scenario::operation::{Address, Exec, Item, Listen, Netns, Operation, Route, Veth};
 use crate::scenario::value::{Located, Span};
 
 /// Checks a probe that stands in no file.
@@ -196,7 +195,16 @@ impl Shape {
                 super::routing::ways(self, route);
             }
             Operation::Listen(listen) => self.listen(listen, item.span),
-            Operation::Vxlan(vxlan) => self.vxlan(vxlan),
+            Operation::Vxlan(vxlan) => {
+                self.ends_of_tunnel(vxlan.local.iter().chain(&vxlan.remote));
+                if let Some(port) = &vxlan.dstport {
+                    self.port(port.value, port.span);
+                }
+            }
+            Operation::Tunnel(tunnel) => {
+                self.ends_of_tunnel([&tunnel.local, &tunnel.remote]);
+                self.port(tunnel.port.value, tunnel.port.span);
+            }
             Operation::Exec(exec) => self.exec(exec),
             Operation::BridgeSet(set) if set.options().is_empty() => {
                 self.nothing_to_set("bridge-set", "ageing: 0", item.span);
@@ -243,8 +251,8 @@ impl Shape {
         self.push("nothing-to-set", span, &message, "only a `dev`", &help);
     }
 
-    fn vxlan(&mut self, vxlan: &Vxlan) {
-        for address in vxlan.local.iter().chain(&vxlan.remote) {
+    fn ends_of_tunnel<'a>(&mut self, ends: impl IntoIterator<Item = &'a Located<IpAddr>>) {
+        for address in ends {
             if address.is_multicast() {
                 self.push(
                     "bad-address",
@@ -254,9 +262,6 @@ impl Shape {
                     "write the address of one end of the tunnel",
                 );
             }
-        }
-        if let Some(port) = &vxlan.dstport {
-            self.port(port.value, port.span);
         }
     }
 
@@ -368,24 +373,36 @@ impl Shape {
 
     fn listen(&mut self, listen: &Listen, span: Span) {
         let id = "tcp-or-udp";
-        match (&listen.tcp, &listen.udp) {
-            (Some(tcp), Some(udp)) => {
-                let problem = Diagnostic::new(id, udp.span, "`listen` names two ports")
-                    .label("for UDP")
-                    .also(tcp.span, "for TCP")
+        let port = |of: &Option<Located<u16>>| of.as_ref().map(|port| port.span);
+        let what = [
+            (port(&listen.tcp), "for TCP"),
+            (port(&listen.udp), "for UDP"),
+            (listen.ethertype.as_ref().map(|of| of.span), "for frames"),
+        ];
+        let named: Vec<(Span, &str)> = what
+            .into_iter()
+            .filter_map(|(span, what)| Some((span?, what)))
+            .collect();
+        match named[..] {
+            [] => self.push(
+                id,
+                span,
+                "`listen` names no port",
+                "`tcp` or `udp` is missing",
+                "write `tcp: 80` or `udp: 53`, or `ethertype: 0x88b6` for frames",
+            ),
+            [_] => {}
+            [(first, of_first), (second, of_second), ..] => {
+                let message = match listen.ethertype {
+                    None => "`listen` names two ports",
+                    Some(_) => "`listen` names two servers",
+                };
+                let problem = Diagnostic::new(id, second, message)
+                    .label(of_second)
+                    .also(first, of_first)
                     .help("begin a new item: one `-` for each server");
                 self.problems.push(problem);
             }
-            (None, None) => {
-                self.push(
-                    id,
-                    span,
-                    "`listen` names no port",
-                    "`tcp` or `udp` is missing",
-                    "write `tcp: 80` or `udp: 53`",
-                );
-            }
-            _ => {}
         }
         for port in listen.tcp.iter().chain(&listen.udp) {
             self.port(port.value, port.span);
@@ -424,6 +441,7 @@ impl Shape {
         match probe {
             Probe::Ping(ping) => self.ttl(ping.ttl.as_ref()),
             Probe::Arp(_) | Probe::Ndp(_) => {}
+            Probe::Frame(frame) => self.not_to_itself(frame),
             Probe::Udp(exchange) | Probe::Tcp(exchange) => {
                 self.port(exchange.port.value, exchange.port.span);
                 if let Some(from) = &exchange.from_port {
@@ -431,6 +449,18 @@ impl Shape {
                     self.not_both_ports(from, &exchange.port);
                 }
             }
+        }
+    }
+
+    /// An interface does not hear what it sends.
+    fn not_to_itself(&mut self, frame: &RawFrame) {
+        if frame.from.value == frame.to.value {
+            let message = format!("the frame goes from {} to itself", frame.from);
+            let problem = Diagnostic::new("frame-to-itself", frame.to.span, message)
+                .label("an interface does not hear what it sends")
+                .also(frame.from.span, "sent here")
+                .help("send it to the interface of another node");
+            self.problems.push(problem);
         }
     }
 
@@ -450,7 +480,10 @@ impl Shape {
     fn expectation(&mut self, expectation: &ProbeExpectation) {
         self.probe(&expectation.probe);
         if let ExpectedFate::Reply(reply) = &expectation.fate {
-            let arp = matches!(expectation.probe, Probe::Arp(_) | Probe::Ndp(_));
+            let arp = matches!(
+                expectation.probe,
+                Probe::Arp(_) | Probe::Ndp(_) | Probe::Frame(_)
+            );
             let ip = reply.ttl.as_ref().map(|ttl| ("ttl", ttl.span));
             let ip = ip
                 .into_iter()
@@ -460,6 +493,10 @@ impl Shape {
                     Probe::Ndp(_) => (
                         format!("the answer to `ndp` has no `{key}` of its own"),
                         "it never passes a router; `by` says whose MAC address answers",
+                    ),
+                    Probe::Frame(_) => (
+                        format!("the answer to `frame` has no `{key}`"),
+                        "it is no packet of IP; `by` says which interface answers",
                     ),
                     _ => (
                         format!("an ARP reply has no `{key}`"),
@@ -475,7 +512,7 @@ impl Shape {
                     "reply-only-in-arp",
                     by.span,
                     &message,
-                    "only of the answer to `arp` or `ndp`",
+                    "only of the answer to `arp`, `ndp` or `frame`",
                     "`source` says which address the far side saw",
                 );
             }

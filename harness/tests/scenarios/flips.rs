@@ -368,7 +368,7 @@ fn flips_of_probe(
 /// An address that no scenario uses, of the IP of an expectation: from TEST-NET-3 (RFC 5737), or
 /// from the second prefix for documentation (RFC 9637).
 fn elsewhere(of: &ProbeExpectation) -> Located<std::net::IpAddr> {
-    let address = match of.probe.to().is_ipv6() {
+    let address = match of.probe.address().is_some_and(|to| to.is_ipv6()) {
         true => "3fff::77",
         false => "203.0.113.77",
     };

@@ -114,6 +114,10 @@ fn question_of(expectation: &Expectation) -> Option<(Vec<String>, &'static str)>
             }
             (probe.from().to_string(), kind)
         }
+        Probe::Frame(frame) => {
+            let kind = vec!["--ethertype".to_owned(), frame.ethertype.to_string()];
+            (frame.from.to_string(), kind)
+        }
     };
     let to = probe.to().to_string();
     let mut arguments = vec!["--from".to_owned(), from, "--to".to_owned(), to];

@@ -50,7 +50,9 @@ fn every_fate_goes_with_every_probe_that_has_it() {
     let fates = cells(&["fate", "what it means"]);
     for probe in &probes {
         for fate in &fates {
-            let is_arp = probe.starts_with("arp") || probe.starts_with("ndp");
+            let is_arp = ["arp", "ndp", "frame"]
+                .iter()
+                .any(|of| probe.starts_with(of));
             let only_arp = fate.contains("by: database/eth0");
             let only_ip = fate.contains("ttl:");
             let text = scenario_of(&format!("- {probe}\n  {fate}"));
