@@ -241,7 +241,16 @@ async fn lost(
 ) -> Result<Option<Explanation>, ObserveError> {
     if let Probe::Arp(ask) | Probe::Ndp(ask) = scene.probe {
         let link = &ask.from.value;
-        return neighbour::asked(scene, search, link, ask.to.value, scene.walk, false).await;
+        return neighbour::asked(
+            observer,
+            scene,
+            search,
+            link,
+            ask.to.value,
+            scene.walk,
+            false,
+        )
+        .await;
     }
     let Place::Link(_) = after else {
         return sender::never_seen(observer, scene, search).await;
@@ -254,7 +263,13 @@ async fn lost(
         .collect();
     for packet in &ends {
         let found = match packet.direction {
-            Direction::Out => wire::after_sending(scene, search, packet)?,
+            Direction::Out => match wire::after_sending(scene, search, packet)? {
+                // Rules of its own are between a bridge's interface and its ports.
+                None if packet.is_on_bridge(scene.topology) => {
+                    rules::ask(observer, scene, search, &packet.on.node, packet).await?
+                }
+                found => found,
+            },
             Direction::In => match packet.master {
                 Some(master) => bridge::at_port(observer, scene, search, packet, master).await?,
                 None => station::arrived(observer, scene, search, packet).await?,

@@ -53,6 +53,12 @@ impl Packet {
         })
     }
 
+    /// Tells whether it is at a bridge's own interface.
+    pub(super) fn is_on_bridge(&self, topology: &Topology) -> bool {
+        let link = topology.link(&self.on.node, self.link);
+        link.is_some_and(|link| link.kind == LinkKind::Bridge)
+    }
+
     /// Tells whether it goes to a group.
     pub(super) fn is_for_many(&self) -> bool {
         self.to.0[0] & 1 != 0

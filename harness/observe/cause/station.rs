@@ -150,7 +150,7 @@ async fn routed(
             link,
             hop,
             is_gateway,
-        } => goes_out(scene, search, packet, (link, hop, is_gateway)).await,
+        } => goes_out(observer, scene, search, packet, (link, hop, is_gateway)).await,
     }
 }
 
@@ -226,6 +226,7 @@ fn no_route(scene: &Scene<'_>, search: &mut Search, packet: &Packet) -> Option<E
 
 /// It is to be forwarded; something keeps it from leaving.
 async fn goes_out(
+    observer: &mut Observer,
     scene: &Scene<'_>,
     search: &mut Search,
     packet: &Packet,
@@ -241,7 +242,8 @@ async fn goes_out(
     if packet.length > out.mtu as usize {
         return Ok(Some(too_big(scene, search, packet, link)));
     }
-    let unresolved = neighbour::unresolved(scene, search, node, out, hop, is_gateway).await?;
+    let unresolved =
+        neighbour::unresolved(observer, scene, search, (node, out), hop, is_gateway).await?;
     if unresolved.is_some() {
         return Ok(unresolved);
     }
@@ -327,7 +329,8 @@ async fn taken(
                 return Ok(None);
             };
             let unresolved =
-                neighbour::unresolved(scene, search, node, out, hop, is_gateway).await?;
+                neighbour::unresolved(observer, scene, search, (node, out), hop, is_gateway)
+                    .await?;
             if unresolved.is_some() || out.carrier {
                 return Ok(unresolved);
             }

@@ -400,10 +400,7 @@ impl Arguments for Policy {
 
     fn command(&self) -> String {
         let chain = Chain::from(self.chain.value);
-        let to = match self.to.value {
-            PolicyTarget::Accept => "ACCEPT",
-            PolicyTarget::Drop => "DROP",
-        };
+        let to = self.to.value.target();
         let tool = tool(self.family());
         let table = match self.chain.table() {
             "filter" => String::new(),
