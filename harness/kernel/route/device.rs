@@ -437,3 +437,27 @@ impl RouteSocket {
         self.change(RouteNetlinkMessage::SetLink(message), 0).await
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    #[rstest]
+    #[case::at_once(Some(-1), false)]
+    #[case::as_it_is_made(None, true)]
+    #[case::all_of_it(Some(0), true)]
+    #[case::of_many(Some(5), true)]
+    fn a_macvlan_interface_has_a_queue_unless_it_says_otherwise(
+        #[case] told: Option<i32>,
+        #[case] queues: bool,
+    ) {
+        let mut attributes = vec![InfoMacVlan::Mode(MacVlanMode::Vepa)];
+        attributes.extend(told.map(InfoMacVlan::BcCutoff));
+        let read = Particulars::read(&InfoData::MacVlan(attributes));
+        let mode = "vepa";
+        assert_eq!(read, Particulars::Macvlan(MacvlanSettings { mode, queues }));
+        assert_eq!(read.has_queue(), queues);
+    }
+}
