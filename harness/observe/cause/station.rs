@@ -154,12 +154,18 @@ async fn routed(
     }
 }
 
-/// Tells whether the counter of packets with an address that is not this node's has moved.
-fn address_errors(scene: &Scene<'_>, search: &mut Search, packet: &Packet) -> bool {
+/// Tells whether a counter of the node that has the packet has moved, and notes it. It has a name for
+/// IPv4 and one for IPv6.
+fn counted(
+    scene: &Scene<'_>,
+    search: &mut Search,
+    packet: &Packet,
+    (ipv4, ipv6): (&str, &str),
+) -> bool {
     let node = &packet.on.node;
     let counter = match packet.destination {
-        IpAddr::V4(_) => "Ip InAddrErrors",
-        IpAddr::V6(_) => "Ip6InAddrErrors",
+        IpAddr::V4(_) => ipv4,
+        IpAddr::V6(_) => ipv6,
     };
     let moved = scene.moved(node, counter);
     if moved == 0 {
@@ -170,6 +176,12 @@ fn address_errors(scene: &Scene<'_>, search: &mut Search, packet: &Packet) -> bo
     true
 }
 
+/// Packets with an address that is not the node's.
+const ADDRESS_ERRORS: (&str, &str) = ("Ip InAddrErrors", "Ip6InAddrErrors");
+
+/// Packets to which the node has no route.
+const NO_ROUTES: (&str, &str) = ("IpExt InNoRoutes", "Ip6InNoRoutes");
+
 fn forwarding_off(
     scene: &Scene<'_>,
     search: &mut Search,
@@ -177,7 +189,7 @@ fn forwarding_off(
     path: &str,
 ) -> Option<Explanation> {
     let node = &packet.on.node;
-    if !address_errors(scene, search, packet) {
+    if !counted(scene, search, packet, ADDRESS_ERRORS) {
         return None;
     }
     search.found(key(path), "0");
@@ -198,7 +210,7 @@ fn forwarding_off(
 }
 
 fn not_local(scene: &Scene<'_>, search: &mut Search, packet: &Packet) -> Option<Explanation> {
-    if !address_errors(scene, search, packet) {
+    if !counted(scene, search, packet, ADDRESS_ERRORS) {
         return None;
     }
     let node = &packet.on.node;
@@ -209,17 +221,10 @@ fn not_local(scene: &Scene<'_>, search: &mut Search, packet: &Packet) -> Option<
 }
 
 fn no_route(scene: &Scene<'_>, search: &mut Search, packet: &Packet) -> Option<Explanation> {
-    let node = &packet.on.node;
-    let counter = match packet.destination {
-        IpAddr::V4(_) => "IpExt InNoRoutes",
-        IpAddr::V6(_) => "Ip6InNoRoutes",
-    };
-    let moved = scene.moved(node, counter);
-    if moved == 0 {
-        search.excluded(format!("{counter} of {node}"), "not moved");
+    if !counted(scene, search, packet, NO_ROUTES) {
         return None;
     }
-    search.found(format!("{counter} of {node}"), format!("+{moved}"));
+    let node = &packet.on.node;
     let why = format!("{node} has no route to {}", packet.destination);
     Some(search.name(Cause::NoRoute, node.clone(), why, None))
 }

@@ -131,6 +131,10 @@ const EXAMPLES: &[(&str, &str)] = &[
     ),
     ("masquerade", "masquerade: {in: host, out: eth0}"),
     (
+        "masquerade",
+        "masquerade: {in: host, destination: 10.2.0.0/16}",
+    ),
+    (
         "snat",
         "snat: {in: host, source: 10.0.0.0/24, to: 192.0.2.1}",
     ),

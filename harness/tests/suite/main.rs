@@ -4,6 +4,7 @@
 
 mod ci;
 mod cli;
+mod committed;
 mod doctor;
 mod documents;
 mod explain;
