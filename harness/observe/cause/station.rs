@@ -244,7 +244,7 @@ async fn goes_out(
     let Some(out) = scene.topology.link(node, link) else {
         return Ok(None);
     };
-    if packet.length > out.mtu as usize {
+    if packet.length > out.mtu as usize && !packet.may_be_cut {
         return Ok(Some(too_big(scene, search, packet, link)));
     }
     let unresolved =
