@@ -215,7 +215,8 @@ mod tests {
     use rstest::rstest;
 
     use super::*;
-    use crate::observe::Direction;
+    use crate::observe::{Direction, Explanation};
+    use crate::scenario::{Cause, NodeName, Rejection};
 
     fn record() -> Record {
         Record {
@@ -272,6 +273,55 @@ mod tests {
             .collect();
         assert_eq!(named, points);
         assert_eq!(judgement.verdict == Verdict::Pass, points.is_empty());
+    }
+
+    #[rstest]
+    #[case::not_asked("", Some(Cause::ForwardRule), &[])]
+    #[case::as_expected(r#", "because": "forward-rule""#, Some(Cause::ForwardRule), &[])]
+    #[case::another(r#", "because": "forward-policy""#, Some(Cause::ForwardRule), &["because"])]
+    #[case::none(r#", "because": "forward-policy""#, None, &["because"])]
+    fn the_cause_is_compared_where_it_is_expected(
+        #[case] because: &str,
+        #[case] cause: Option<Cause>,
+        #[case] points: &[&str],
+    ) {
+        let node: NodeName = "host".parse().unwrap();
+        let explanation = cause.map(|cause| Explanation {
+            cause,
+            at: node.clone().into(),
+            why: String::new(),
+            evidence: Vec::new(),
+            mend: None,
+            replayed: false,
+        });
+        let lost = Fate::Lost {
+            after: node.clone().into(),
+            leg: Leg::Request,
+            also: Vec::new(),
+        };
+        let how = Rejection::Prohibited;
+        let rejected = Fate::Rejected { how, by: node };
+        for (fate, expected) in [
+            (lost, format!(r#""lost": {{"after": "host"{because}}}"#)),
+            (
+                rejected,
+                format!(r#""rejected": {{"how": "prohibited", "by": "host"{because}}}"#),
+            ),
+        ] {
+            let explanation = explanation.clone();
+            let record = Record {
+                fate,
+                explanation,
+                ..record()
+            };
+            let judgement = judge(&expectation(&expected), &record, &|_| true);
+            let named: Vec<&str> = judgement
+                .mismatches
+                .iter()
+                .map(|it| it.what.as_str())
+                .collect();
+            assert_eq!(named, points);
+        }
     }
 
     #[test]

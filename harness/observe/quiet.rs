@@ -6,7 +6,8 @@
 //! through, the probe was passed on, dropped, or parked. A round of fences during which no other
 //! frame shows up means that nothing moves any more; what can be parked is known and waited for:
 //! packets for a neighbour that is still being asked for, datagrams for our own servers, and what has come
-//! out of a tun or tap device whose other end is ours.
+//! out of a tun or tap device whose other end is ours. Frames for many could be in the queue of a macvlan
+//! interface; where there is such a queue, nothing is proven.
 //!
 //! The backlog is the machine's, not the world's: when somebody else fills it, frames are dropped,
 //! the probe's among them, and the kernel counts them.
@@ -162,6 +163,15 @@ impl Observer {
         }
         if self.neighbours_overflowed(world, source).await? {
             rest.doubt = Some("the machine's neighbour table was full".to_owned());
+        }
+        if let Some((node, link)) = topology
+            .iter()
+            .find(|(_, link)| link.particulars.has_queue())
+        {
+            rest.doubt = Some(format!(
+                "the macvlan interface {node}/{} has a queue",
+                link.name
+            ));
         }
         if rest.doubt.is_none() {
             rest.doubt = late_answer(&rest.frames, &failed_neighbours, topology);

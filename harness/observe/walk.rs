@@ -337,7 +337,8 @@ fn arrives_at(step: &Step, topology: &Topology) -> Vec<Port> {
 /// Tells whether an interface that stands on another takes a frame that comes in there.
 fn takes(frame: &Frame, (node, index): &Port, topology: &Topology) -> bool {
     topology.link(node, *index).is_some_and(|link| {
-        let everything = matches!(link.particulars, Particulars::Macvlan("passthru"));
+        let everything =
+            matches!(&link.particulars, Particulars::Macvlan(it) if it.mode == "passthru");
         everything || frame.is_for_many() || link.mac.is_some_and(|mac| frame.is_for(mac))
     })
 }

@@ -37,12 +37,13 @@ pub use name::{IFNAME_MAX, IfName, LinkRef, NODE_NAME_MAX, NodeName, Place};
 pub use net::{Broadcast, Destination, Endpoint, Family, InterfaceAddress, Prefix, TableId};
 pub(crate) use operation::verb_table;
 pub use operation::{
-    Address, Arguments, Bridge, BridgeChain, BridgeFilter, BridgeOptions, BridgePort, BridgeSet,
-    Chain, Conditions, ConnectionState, Delete, Dnat, Down, Dummy, EntryChain, Exec, Fdb, Filter,
-    FilterChain, HOST, Ifb, IngressFilter, Item, Listen, Macvlan, MacvlanMode, Masquerade, Master,
-    Mention, Move, Neighbour, Netns, NextHop, Nomaster, Notrack, Operation, Policy, PolicyRule,
-    PolicyTarget, PortStage, Protocol, Refusal, Rename, Route, Rule, SetMac, SetMtu, Snat, Sysctl,
-    SysctlKey, SysctlValue, Tap, Target, Tun, Tunnel, TunnelMode, Up, Veth, Vlan, Vxlan,
+    Address, Arguments, Bridge, BridgeChain, BridgeFilter, BridgeOptions, BridgePolicy, BridgePort,
+    BridgeSet, Chain, Conditions, ConnectionState, Delete, Dnat, Down, Dummy, EntryChain, Exec,
+    Fdb, Filter, FilterChain, HOST, Ifb, IngressFilter, IngressPolicy, Item, Listen, Macvlan,
+    MacvlanMode, Masquerade, Master, Mention, Move, Neighbour, Netns, NextHop, Nomaster, Notrack,
+    Operation, Policy, PolicyRule, PolicyTarget, PortStage, Protocol, Refusal, Rename, Route, Rule,
+    SetMac, SetMtu, Snat, Sysctl, SysctlKey, SysctlValue, Tap, Target, Tun, Tunnel, TunnelMode, Up,
+    Veth, Vlan, Vxlan,
 };
 pub use parse::{parse, parse_bytes, read};
 pub use question::Question;

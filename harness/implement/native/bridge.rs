@@ -1,10 +1,7 @@
 //! `ip link … type bridge` and `bridge link set`.
 
-use nix::errno::Errno;
-
-use super::{Carry, Native, lacking, node};
+use super::{Carry, Native, kept, lacking, node};
 use crate::implement::OperationError;
-use crate::kernel::KernelError;
 use crate::kernel::route::{BridgeSettings, NewLink, Particulars, PortSettings, PortState};
 use crate::scenario::{Bridge, BridgeOptions, BridgePort, BridgeSet, LinkRef, PortStage};
 use crate::world::World;
@@ -17,20 +14,6 @@ fn settings(options: BridgeOptions) -> BridgeSettings {
         vlan_filtering: options.vlan_filtering,
         multicast_snooping: options.multicast_snooping,
         id: None,
-    }
-}
-
-/// A kernel that was built without an option takes it and does nothing, so what it has kept is read.
-fn kept(not_kept: Option<&'static str>) -> Result<(), OperationError> {
-    match not_kept {
-        None => Ok(()),
-        Some(feature) => Err(OperationError::Unsupported {
-            feature,
-            reason: KernelError {
-                errno: Errno::EOPNOTSUPP,
-                sentence: Some("the kernel takes the option and does not keep it".to_owned()),
-            },
-        }),
     }
 }
 

@@ -1,6 +1,6 @@
 //! `ip link add … type …` for what stands on other links, or for itself.
 
-use super::{Carry, Native, lacking, node};
+use super::{Carry, Native, kept, lacking, node};
 use crate::implement::OperationError;
 use crate::kernel::route::{NewLink, VxlanSettings};
 use crate::scenario::{Dummy, Ifb, LinkRef, Macvlan, MacvlanMode, Tap, Tun, Vlan, Vxlan};
@@ -62,7 +62,11 @@ impl Carry for Macvlan {
         };
         let lower = self.link.as_str();
         let new = NewLink::Macvlan { lower, mode };
-        add(native, world, (&self.add, "macvlan"), new).await
+        add(native, world, (&self.add, "macvlan"), new).await?;
+        // A kernel before Linux 6.4 takes the option and does not keep it.
+        let route = node(world, &self.add.node)?.route();
+        let made = route.link(self.add.ifname.as_str()).await?;
+        kept(made.particulars.has_queue().then_some("macvlan bclim"))
     }
 }
 

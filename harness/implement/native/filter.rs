@@ -6,9 +6,9 @@ use super::{Carry, Native, node};
 use crate::implement::OperationError;
 use crate::kernel::{Action, CtState, FrameHook, KernelError, Match, NftHook, NftSocket, Policy};
 use crate::scenario::{
-    BridgeChain, BridgeFilter, Chain, Conditions, ConnectionState, Dnat, Family, Filter, IfName,
-    IngressFilter, Located, Masquerade, NodeName, Notrack, Policy as SetPolicy, PolicyTarget,
-    Protocol, Rule, Snat, Target,
+    BridgeChain, BridgeFilter, BridgePolicy, Chain, Conditions, ConnectionState, Dnat, Family,
+    Filter, IfName, IngressFilter, IngressPolicy, LinkRef, Located, Masquerade, NodeName, Notrack,
+    Policy as SetPolicy, PolicyTarget, Protocol, Rule, Snat, Target,
 };
 use crate::world::World;
 
@@ -64,37 +64,66 @@ impl Carry for Notrack {
 
 impl Carry for BridgeFilter {
     async fn carry(&self, _: &mut Native, world: &mut World) -> Result<(), OperationError> {
-        let hook = match self.chain.value {
-            BridgeChain::Input => FrameHook::BridgeInput,
-            BridgeChain::Forward => FrameHook::BridgeForward,
-            BridgeChain::Output => FrameHook::BridgeOutput,
-        };
         let name = |name: &Option<Located<IfName>>| name.as_ref().map(|it| it.as_str().to_owned());
         let (input, out) = (name(&self.input), name(&self.out));
         open(world, &self.node)?
             .append_for_frames(
-                hook,
+                bridge_hook(self.chain.value),
                 (input.as_deref(), out.as_deref()),
                 policy(self.then.value),
             )
-            .map_err(|reason| lacking("nftables for bridges", reason))
+            .map_err(|reason| lacking(FOR_BRIDGES, reason))
+    }
+}
+
+impl Carry for BridgePolicy {
+    async fn carry(&self, _: &mut Native, world: &mut World) -> Result<(), OperationError> {
+        let hook = bridge_hook(self.chain.value);
+        open(world, &self.node)?
+            .set_policy_for_frames(hook, policy(self.to.value))
+            .map_err(|reason| lacking(FOR_BRIDGES, reason))
     }
 }
 
 impl Carry for IngressFilter {
     async fn carry(&self, _: &mut Native, world: &mut World) -> Result<(), OperationError> {
-        let node = node(world, &self.dev.node)?;
-        let name = self.dev.ifname.as_str();
-        // Without the interface the kernel says what it says without the family.
-        node.route().link(name).await?;
-        node.enter(NftSocket::open)??
-            .append_for_frames(
-                FrameHook::Ingress(name),
-                (None, None),
-                policy(self.then.value),
-            )
-            .map_err(|reason| lacking("nftables at interfaces", reason))
+        let (mut socket, hook) = at_ingress(world, &self.dev).await?;
+        socket
+            .append_for_frames(hook, (None, None), policy(self.then.value))
+            .map_err(|reason| lacking(AT_INTERFACES, reason))
     }
+}
+
+impl Carry for IngressPolicy {
+    async fn carry(&self, _: &mut Native, world: &mut World) -> Result<(), OperationError> {
+        let (mut socket, hook) = at_ingress(world, &self.dev).await?;
+        socket
+            .set_policy_for_frames(hook, policy(self.to.value))
+            .map_err(|reason| lacking(AT_INTERFACES, reason))
+    }
+}
+
+const FOR_BRIDGES: &str = "nftables for bridges";
+const AT_INTERFACES: &str = "nftables at interfaces";
+
+fn bridge_hook(chain: BridgeChain) -> FrameHook<'static> {
+    match chain {
+        BridgeChain::Input => FrameHook::BridgeInput,
+        BridgeChain::Forward => FrameHook::BridgeForward,
+        BridgeChain::Output => FrameHook::BridgeOutput,
+    }
+}
+
+/// Opens a socket for what happens at the ingress of an interface that is there: without it the kernel
+/// says what it says without the family.
+async fn at_ingress<'a>(
+    world: &World,
+    dev: &'a LinkRef,
+) -> Result<(NftSocket, FrameHook<'a>), OperationError> {
+    let node = node(world, &dev.node)?;
+    let name = dev.ifname.as_str();
+    node.route().link(name).await?;
+    Ok((node.enter(NftSocket::open)??, FrameHook::Ingress(name)))
 }
 
 fn policy(target: PolicyTarget) -> Policy {

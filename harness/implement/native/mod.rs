@@ -105,3 +105,17 @@ fn lacking(feature: &'static str, reason: KernelError) -> OperationError {
         reason.into()
     }
 }
+
+/// A kernel that was built without an option takes it and does nothing, so what it has kept is read.
+fn kept(not_kept: Option<&'static str>) -> Result<(), OperationError> {
+    match not_kept {
+        None => Ok(()),
+        Some(feature) => Err(OperationError::Unsupported {
+            feature,
+            reason: KernelError {
+                errno: Errno::EOPNOTSUPP,
+                sentence: Some("the kernel takes the option and does not keep it".to_owned()),
+            },
+        }),
+    }
+}

@@ -376,10 +376,27 @@ impl NftSocket {
         hook: NftHook,
         policy: Policy,
     ) -> Result<(), KernelError> {
-        let chain = chain(family, filtering(hook), hook);
+        self.set_policy_of(&chain(family, filtering(hook), hook), policy)
+    }
+
+    /// Sets the policy of the chain for frames at a hook, which is made where it is missing.
+    ///
+    /// # Errors
+    ///
+    /// `ENOENT` where there is no such interface or the kernel lacks the family; otherwise what the
+    /// kernel refused.
+    pub fn set_policy_for_frames(
+        &mut self,
+        hook: FrameHook<'_>,
+        policy: Policy,
+    ) -> Result<(), KernelError> {
+        self.set_policy_of(&hook.chain(), policy)
+    }
+
+    fn set_policy_of(&mut self, chain: &Chain, policy: Policy) -> Result<(), KernelError> {
         let mut batch = Batch::default();
         batch.add_table(chain.table);
-        batch.add_chain(&chain, Some(policy));
+        batch.add_chain(chain, Some(policy));
         self.commit(&batch)
     }
 

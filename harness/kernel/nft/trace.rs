@@ -325,6 +325,7 @@ impl Trace {
         for (family, hook, devices) in [
             (NetDev, PREROUTING, links),
             (Bridge, PREROUTING, &any[..]),
+            (Bridge, OUTPUT, &any[..]),
             (Inet, PREROUTING, &any[..]),
             (Inet, OUTPUT, &any[..]),
         ] {

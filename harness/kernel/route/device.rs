@@ -30,12 +30,21 @@ pub enum Particulars {
     None,
     /// Of a bridge.
     Bridge(BridgeSettings),
-    /// Of a macvlan interface: its mode, in the words of `ip link`.
-    Macvlan(&'static str),
+    /// Of a macvlan interface.
+    Macvlan(MacvlanSettings),
     /// Of the interface of a VLAN: its number.
     Vlan(u16),
     /// Of the end of a VXLAN tunnel.
     Vxlan(VxlanSettings),
+}
+
+/// A macvlan interface.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MacvlanSettings {
+    /// The mode, in the words of `ip link`.
+    pub mode: &'static str,
+    /// What goes to many waits in a work queue of the interface below: `bclim` is not -1.
+    pub queues: bool,
 }
 
 /// Options of a bridge: all that the kernel tells, or those that are to change. Times are in
@@ -228,17 +237,35 @@ impl PortSettings {
     }
 }
 
+impl MacvlanSettings {
+    fn read(attributes: &[InfoMacVlan]) -> Option<Self> {
+        let mode = attributes.iter().find_map(|attribute| match attribute {
+            InfoMacVlan::Mode(mode) => MACVLAN_MODES.iter().find(|(of, _)| of == mode),
+            _ => None,
+        });
+        // Told only where it is not 1, and by no kernel before Linux 6.4, which always has the queue.
+        let queues = !attributes.contains(&InfoMacVlan::BcCutoff(NO_BROADCAST_QUEUE));
+        mode.map(|(_, mode)| Self { mode, queues })
+    }
+}
+
 impl Particulars {
+    /// Tells whether it is a macvlan interface that no other one of the same interface below hears.
+    pub fn is_private_macvlan(&self) -> bool {
+        matches!(self, Self::Macvlan(settings) if settings.mode == "private")
+    }
+
+    /// Tells whether it is a macvlan interface with a work queue for what goes to many.
+    pub fn has_queue(&self) -> bool {
+        matches!(self, Self::Macvlan(settings) if settings.queues)
+    }
+
     pub(super) fn read(data: &InfoData) -> Self {
         match data {
             InfoData::Bridge(attributes) => Self::Bridge(BridgeSettings::read(attributes)),
-            InfoData::MacVlan(attributes) => attributes
-                .iter()
-                .find_map(|attribute| match attribute {
-                    InfoMacVlan::Mode(mode) => MACVLAN_MODES.iter().find(|(of, _)| of == mode),
-                    _ => None,
-                })
-                .map_or(Self::None, |(_, word)| Self::Macvlan(word)),
+            InfoData::MacVlan(attributes) => {
+                MacvlanSettings::read(attributes).map_or(Self::None, Self::Macvlan)
+            }
             InfoData::Vlan(attributes) => attributes
                 .iter()
                 .find_map(|attribute| match attribute {
@@ -411,5 +438,29 @@ impl RouteSocket {
             .attributes
             .push(LinkAttribute::Address(mac.0.to_vec()));
         self.change(RouteNetlinkMessage::SetLink(message), 0).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    #[rstest]
+    #[case::at_once(Some(-1), false)]
+    #[case::as_it_is_made(None, true)]
+    #[case::all_of_it(Some(0), true)]
+    #[case::of_many(Some(5), true)]
+    fn a_macvlan_interface_has_a_queue_unless_it_says_otherwise(
+        #[case] told: Option<i32>,
+        #[case] queues: bool,
+    ) {
+        let mut attributes = vec![InfoMacVlan::Mode(MacVlanMode::Vepa)];
+        attributes.extend(told.map(InfoMacVlan::BcCutoff));
+        let read = Particulars::read(&InfoData::MacVlan(attributes));
+        let mode = "vepa";
+        assert_eq!(read, Particulars::Macvlan(MacvlanSettings { mode, queues }));
+        assert_eq!(read.has_queue(), queues);
     }
 }

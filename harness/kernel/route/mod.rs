@@ -20,7 +20,9 @@ use rtnetlink::packet_core::{
 use rtnetlink::packet_route::RouteNetlinkMessage;
 
 pub use address::Address;
-pub use device::{BridgeSettings, NewLink, Particulars, PortSettings, VxlanSettings};
+pub use device::{
+    BridgeSettings, MacvlanSettings, NewLink, Particulars, PortSettings, VxlanSettings,
+};
 pub use fdb::{FdbEntry, FdbState, NewFdbEntry};
 pub use fib::{Fib, FibHop, FibKind, FibRoute, Found, Refusal};
 pub use link::{Link, LinkKind, OperState, PortState};

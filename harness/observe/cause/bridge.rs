@@ -1,6 +1,7 @@
 //! A frame that came to a bridge and went on nowhere.
 
 use super::packet::{Packet, link_ref, station};
+use super::segment::{self, Segment};
 use super::{Explanation, ObserveError, Scene, Search, in_node, rules, wire};
 use crate::kernel::route::{Link, PortState};
 use crate::observe::Observer;
@@ -34,17 +35,19 @@ pub(super) async fn at_port(
             format!("{node}/{}", bridge.name),
             "up, and the frame is for it",
         );
-    } else if let Some(exit) = exit(topology, node, bridge, port, target.as_ref())
-        && let Some(found) = leaves(
-            topology,
-            search,
-            node,
-            Some(port),
-            exit,
-            !packet.is_for_many(),
-        )
-    {
-        return Ok(Some(found));
+    } else if let Some(exit) = exit(topology, node, bridge, port, target.as_ref()) {
+        let unicast = !packet.is_for_many();
+        // Where it would have to go back, there may have been a shorter way that was closed to it.
+        if exit.index == port.index
+            && let Some(station) = &target
+            && let Some(found) =
+                segment::stopped(scene, search, scene.walk, packet.leg, station, unicast)?
+        {
+            return Ok(Some(found));
+        }
+        if let Some(found) = leaves(topology, search, node, Some(port), exit, unicast) {
+            return Ok(Some(found));
+        }
     }
     rules::ask(observer, scene, search, node, packet).await
 }
@@ -171,8 +174,8 @@ pub(super) fn leaves(
     None
 }
 
-/// Chooses the port that a frame should have left by: the one behind which the station is, or the
-/// only other one.
+/// Chooses the port that a frame should have left by: the one behind which the station is, be it the one
+/// that it came in by, or the only other one.
 fn exit<'a>(
     topology: &'a Topology,
     node: &NodeName,
@@ -190,15 +193,22 @@ fn exit<'a>(
     towards.or(only)
 }
 
-/// Finds the port that a station hangs on, directly.
+/// Finds the port that a station hangs on, directly or as the only one behind which it is.
 pub(super) fn port_towards<'a>(
     topology: &Topology,
     node: &NodeName,
     ports: &[&'a Link],
     target: &(NodeName, u32),
 ) -> Option<&'a Link> {
-    let (far, peer) = topology.peer(&target.0, target.1)?;
-    (far == node)
-        .then(|| ports.iter().copied().find(|port| port.index == peer.index))
-        .flatten()
+    let direct = topology
+        .peer(&target.0, target.1)
+        .filter(|(far, _)| *far == node)
+        .and_then(|(_, peer)| ports.iter().copied().find(|port| port.index == peer.index));
+    let leads_there =
+        |port: &&Link| !Segment::sent(topology, &(node.clone(), port.index)).lacks(target);
+    let mut behind = ports.iter().copied().filter(leads_there);
+    direct.or_else(|| match (behind.next(), behind.next()) {
+        (Some(only), None) => Some(only),
+        _ => None,
+    })
 }

@@ -243,7 +243,16 @@ async fn lost(
 ) -> Result<Option<Explanation>, ObserveError> {
     if let Probe::Arp(ask) | Probe::Ndp(ask) = scene.probe {
         let link = &ask.from.value;
-        return neighbour::asked(scene, search, link, ask.to.value, scene.walk, false).await;
+        return neighbour::asked(
+            observer,
+            scene,
+            search,
+            link,
+            ask.to.value,
+            scene.walk,
+            false,
+        )
+        .await;
     }
     if let Probe::Frame(raw) = scene.probe {
         return frame::lost(observer, scene, search, raw, leg).await;
@@ -261,7 +270,13 @@ async fn lost(
         let found = match packet.direction {
             Direction::Out => match tunnel::not_sent(observer, scene, search, packet).await? {
                 Some(found) => Some(found),
-                None => wire::after_sending(scene, search, packet)?,
+                None => match wire::after_sending(scene, search, packet)? {
+                    // Rules of its own are between a bridge's interface and its ports.
+                    None if packet.is_on_bridge(scene.topology) => {
+                        rules::ask(observer, scene, search, &packet.on.node, packet).await?
+                    }
+                    found => found,
+                },
             },
             Direction::In => match packet.master {
                 Some(master) => bridge::at_port(observer, scene, search, packet, master).await?,

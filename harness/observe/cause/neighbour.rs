@@ -1,5 +1,6 @@
 //! A neighbour that does not answer: the kernel's own question is followed, as a probe is.
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use super::super::frame::{Arp, Content, Direction, IpPacket, Transport, read};
@@ -7,16 +8,19 @@ use super::super::identity::Identity;
 use super::super::walk::Walk;
 use super::packet::{Packet, link_ref};
 use super::segment::{self, Segment};
-use super::{Explanation, ObserveError, Scene, Search, bridge, in_node, routing, tunnel, wire};
+use super::{
+    Explanation, ObserveError, Scene, Search, bridge, in_node, routing, rules, tunnel, wire,
+};
 use crate::kernel::route::{Link, LinkKind, NeighbourState};
+use crate::observe::Observer;
 use crate::scenario::{Cause, Leg, LinkRef, NodeName};
 
 /// Explains that a node does not find its next hop on a link.
 pub(super) async fn unresolved(
+    observer: &mut Observer,
     scene: &Scene<'_>,
     search: &mut Search,
-    node: &NodeName,
-    link: &Link,
+    (node, link): (&NodeName, &Link),
     hop: IpAddr,
     is_gateway: bool,
 ) -> Result<Option<Explanation>, ObserveError> {
@@ -69,11 +73,12 @@ pub(super) async fn unresolved(
         return Ok(wire::silent_link(scene.topology, search, node, link).filter(|_| !link.carrier));
     };
     let walk = Walk::new(scene.frames.to_vec(), &question, scene.topology, node);
-    asked(scene, search, &here, hop, &walk, is_gateway).await
+    asked(observer, scene, search, &here, hop, &walk, is_gateway).await
 }
 
 /// Explains that an ARP request from `from` for `ip`, whose way is known, is not answered.
 pub(super) async fn asked(
+    observer: &mut Observer,
     scene: &Scene<'_>,
     search: &mut Search,
     from: &LinkRef,
@@ -113,7 +118,11 @@ pub(super) async fn asked(
     });
     if reached {
         search.excluded(format!("{owner}"), "heard the question");
-        return refused_as_source(scene, search, walk, &owner, ip).await;
+        let refused = refused_as_source(scene, search, walk, &owner, ip).await?;
+        return match refused {
+            None => rules::ask_at(observer, scene, search, &owner.node, None).await,
+            found => Ok(found),
+        };
     }
     let station = (owner.node.clone(), link.index);
     if let Some(found) = segment::stopped(scene, search, walk, Leg::Request, &station, false)? {
@@ -131,6 +140,29 @@ pub(super) async fn asked(
     let asked_from = (from.node.clone(), asking.index);
     if Segment::sent(topology, &asked_from).lacks(&station) {
         return nobody(scene, search, from, ip, is_gateway, &ends).await;
+    }
+    dropped_by_bridge(observer, scene, search, walk).await
+}
+
+/// Finds a bridge whose rules do not let the question pass.
+async fn dropped_by_bridge(
+    observer: &mut Observer,
+    scene: &Scene<'_>,
+    search: &mut Search,
+    walk: &Walk,
+) -> Result<Option<Explanation>, ObserveError> {
+    let mut looked_at = BTreeSet::new();
+    for step in walk.steps() {
+        let Some(packet) = Packet::new(step, scene.topology) else {
+            continue;
+        };
+        let at_bridge = packet.master.is_some() || packet.is_on_bridge(scene.topology);
+        if at_bridge && looked_at.insert(packet.on.node.clone()) {
+            let found = rules::ask(observer, scene, search, &packet.on.node, &packet).await?;
+            if found.is_some() {
+                return Ok(found);
+            }
+        }
     }
     Ok(None)
 }

@@ -28,6 +28,8 @@ pub(super) struct Packet {
     pub(super) for_another: bool,
     /// The length of what the frame carries, in bytes.
     pub(super) length: usize,
+    /// A router may send it on in fragments.
+    pub(super) may_be_cut: bool,
     pub(super) is_echo_request: bool,
     /// It is in a tunnel's packet.
     pub(super) carried: bool,
@@ -54,15 +56,29 @@ impl Packet {
             to: receiver(frame)?,
             for_another: sighting.for_another,
             length: frame.bytes.len().saturating_sub(14),
+            may_be_cut: may_be_cut(&frame.bytes),
             is_echo_request,
             carried: step.is_carried(),
         })
+    }
+
+    /// Tells whether it is at a bridge's own interface.
+    pub(super) fn is_on_bridge(&self, topology: &Topology) -> bool {
+        let link = topology.link(&self.on.node, self.link);
+        link.is_some_and(|link| link.kind == LinkKind::Bridge)
     }
 
     /// Tells whether it goes to a group.
     pub(super) fn is_for_many(&self) -> bool {
         self.to.0[0] & 1 != 0
     }
+}
+
+/// Tells whether a frame has a packet of IPv4 without the flag DF.
+fn may_be_cut(frame: &[u8]) -> bool {
+    const DONT_FRAGMENT: u8 = 0x40;
+    frame.get(12..14) == Some(&[0x08, 0x00])
+        && frame.get(20).is_some_and(|it| it & DONT_FRAGMENT == 0)
 }
 
 /// The hardware address that a frame goes to.

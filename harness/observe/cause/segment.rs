@@ -7,7 +7,7 @@ use super::super::frame::Direction;
 use super::super::walk::{Step, Walk};
 use super::packet::Packet;
 use super::{Explanation, ObserveError, Scene, Search, bridge, wire};
-use crate::kernel::route::LinkKind;
+use crate::kernel::route::{Link, LinkKind};
 use crate::scenario::Leg;
 use crate::world::{Port, Topology};
 
@@ -83,8 +83,8 @@ impl Segment {
     }
 }
 
-/// Finds where a frame of a leg stopped on its way to a station of its link. It is `unicast` if it is
-/// for that station only.
+/// Finds where a frame of a leg stopped on its way to a station of its link: one for many, or a `unicast`
+/// one to an address that bridges have not learned.
 pub(super) fn stopped(
     scene: &Scene<'_>,
     search: &mut Search,
@@ -146,5 +146,34 @@ pub(super) fn stopped(
             return Ok(Some(found));
         }
     }
-    Ok(None)
+    Ok(not_sent_back(scene, search, walk, station))
+}
+
+/// Finds a bridge port that a frame came in by and would have had to leave by again, as behind it is a
+/// station that has no shorter way.
+fn not_sent_back(
+    scene: &Scene<'_>,
+    search: &mut Search,
+    walk: &Walk,
+    station: &Port,
+) -> Option<Explanation> {
+    let topology = scene.topology;
+    // What goes to many from a private macvlan interface, or to one, is not passed on when it comes back
+    // (drivers/net/macvlan.c, `macvlan_handle_frame`).
+    let asker = walk.steps().next().map(|step| &step.frame);
+    let asker = asker.and_then(|frame| topology.link(&frame.node, frame.link));
+    let station_link = topology.link(&station.0, station.1);
+    let is_private = |link: &Link| link.particulars.is_private_macvlan();
+    if [asker, station_link].into_iter().flatten().any(is_private) {
+        return None;
+    }
+    walk.steps().find_map(|step| {
+        let frame = &step.frame;
+        let port = topology.link(&frame.node, frame.link)?;
+        port.master.filter(|_| frame.direction == Direction::In)?;
+        let at = (frame.node.clone(), port.index);
+        let is_behind = !Segment::sent(topology, &at).lacks(station);
+        (is_behind && port.port.hairpin != Some(true))
+            .then(|| bridge::leaves(topology, search, &frame.node, Some(port), port, false))?
+    })
 }

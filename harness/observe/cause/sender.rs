@@ -36,7 +36,9 @@ pub(super) async fn rejected(
         }
         _ => {}
     }
-    if let Some(found) = refused_by_routing(scene, search, how, by, there.as_ref()).await? {
+    if let Some(found) =
+        refused_by_routing(observer, scene, search, how, by, there.as_ref()).await?
+    {
         return Ok(Some(found));
     }
     rules::ask_at(observer, scene, search, by, there.as_ref()).await
@@ -44,6 +46,7 @@ pub(super) async fn rejected(
 
 /// Goes through the rules and routes of the node that refused.
 async fn refused_by_routing(
+    observer: &mut Observer,
     scene: &Scene<'_>,
     search: &mut Search,
     how: Rejection,
@@ -77,7 +80,7 @@ async fn refused_by_routing(
             let Some(out) = scene.topology.link(by, link) else {
                 return Ok(None);
             };
-            neighbour::unresolved(scene, search, by, out, hop, is_gateway).await
+            neighbour::unresolved(observer, scene, search, (by, out), hop, is_gateway).await
         }
         (Rejection::FragmentationNeeded, Way::Out { link, .. }) => Ok(there
             .map(|packet| station::too_big(scene, search, packet, link))
@@ -187,7 +190,8 @@ pub(super) async fn not_sent(
         },
     ) = (out, way)
     {
-        let found = neighbour::unresolved(scene, search, from, out, hop, is_gateway).await?;
+        let found =
+            neighbour::unresolved(observer, scene, search, (from, out), hop, is_gateway).await?;
         if found.is_some() {
             return Ok(found);
         }

@@ -151,16 +151,22 @@ async fn routed(
             link,
             hop,
             is_gateway,
-        } => goes_out(scene, search, packet, (link, hop, is_gateway)).await,
+        } => goes_out(observer, scene, search, packet, (link, hop, is_gateway)).await,
     }
 }
 
-/// Tells whether the counter of packets with an address that is not this node's has moved.
-fn address_errors(scene: &Scene<'_>, search: &mut Search, packet: &Packet) -> bool {
+/// Tells whether a counter of the node that has the packet has moved, and notes it. It has a name for
+/// IPv4 and one for IPv6.
+fn counted(
+    scene: &Scene<'_>,
+    search: &mut Search,
+    packet: &Packet,
+    (ipv4, ipv6): (&str, &str),
+) -> bool {
     let node = &packet.on.node;
     let counter = match packet.destination {
-        IpAddr::V4(_) => "Ip InAddrErrors",
-        IpAddr::V6(_) => "Ip6InAddrErrors",
+        IpAddr::V4(_) => ipv4,
+        IpAddr::V6(_) => ipv6,
     };
     let moved = scene.moved(node, counter);
     if moved == 0 {
@@ -171,6 +177,12 @@ fn address_errors(scene: &Scene<'_>, search: &mut Search, packet: &Packet) -> bo
     true
 }
 
+/// Packets with an address that is not the node's.
+const ADDRESS_ERRORS: (&str, &str) = ("Ip InAddrErrors", "Ip6InAddrErrors");
+
+/// Packets to which the node has no route.
+const NO_ROUTES: (&str, &str) = ("IpExt InNoRoutes", "Ip6InNoRoutes");
+
 fn forwarding_off(
     scene: &Scene<'_>,
     search: &mut Search,
@@ -178,7 +190,7 @@ fn forwarding_off(
     path: &str,
 ) -> Option<Explanation> {
     let node = &packet.on.node;
-    if !address_errors(scene, search, packet) {
+    if !counted(scene, search, packet, ADDRESS_ERRORS) {
         return None;
     }
     search.found(key(path), "0");
@@ -199,7 +211,7 @@ fn forwarding_off(
 }
 
 fn not_local(scene: &Scene<'_>, search: &mut Search, packet: &Packet) -> Option<Explanation> {
-    if !address_errors(scene, search, packet) {
+    if !counted(scene, search, packet, ADDRESS_ERRORS) {
         return None;
     }
     let node = &packet.on.node;
@@ -210,23 +222,17 @@ fn not_local(scene: &Scene<'_>, search: &mut Search, packet: &Packet) -> Option<
 }
 
 fn no_route(scene: &Scene<'_>, search: &mut Search, packet: &Packet) -> Option<Explanation> {
-    let node = &packet.on.node;
-    let counter = match packet.destination {
-        IpAddr::V4(_) => "IpExt InNoRoutes",
-        IpAddr::V6(_) => "Ip6InNoRoutes",
-    };
-    let moved = scene.moved(node, counter);
-    if moved == 0 {
-        search.excluded(format!("{counter} of {node}"), "not moved");
+    if !counted(scene, search, packet, NO_ROUTES) {
         return None;
     }
-    search.found(format!("{counter} of {node}"), format!("+{moved}"));
+    let node = &packet.on.node;
     let why = format!("{node} has no route to {}", packet.destination);
     Some(search.name(Cause::NoRoute, node.clone(), why, None))
 }
 
 /// It is to be forwarded; something keeps it from leaving.
 async fn goes_out(
+    observer: &mut Observer,
     scene: &Scene<'_>,
     search: &mut Search,
     packet: &Packet,
@@ -239,10 +245,11 @@ async fn goes_out(
     let Some(out) = scene.topology.link(node, link) else {
         return Ok(None);
     };
-    if packet.length > out.mtu as usize {
+    if packet.length > out.mtu as usize && !packet.may_be_cut {
         return Ok(Some(too_big(scene, search, packet, link)));
     }
-    let unresolved = neighbour::unresolved(scene, search, node, out, hop, is_gateway).await?;
+    let unresolved =
+        neighbour::unresolved(observer, scene, search, (node, out), hop, is_gateway).await?;
     if unresolved.is_some() {
         return Ok(unresolved);
     }
@@ -331,7 +338,8 @@ async fn taken(
                 return Ok(None);
             };
             let unresolved =
-                neighbour::unresolved(scene, search, node, out, hop, is_gateway).await?;
+                neighbour::unresolved(observer, scene, search, (node, out), hop, is_gateway)
+                    .await?;
             if unresolved.is_some() || out.carrier {
                 return Ok(unresolved);
             }

@@ -198,7 +198,7 @@ fn particulars(of: &Particulars) -> String {
             }
             words
         }
-        Particulars::Macvlan(mode) => format!(" mode {mode}"),
+        Particulars::Macvlan(settings) => format!(" mode {}", settings.mode),
         Particulars::Vlan(id) => format!(" id {id}"),
         Particulars::Vxlan(vxlan) => {
             let mut words = format!(" id {}", vxlan.id);

@@ -11,53 +11,64 @@ use crate::scenario::name::{IfName, NodeName};
 use crate::scenario::net::{Endpoint, Family, Prefix};
 use crate::scenario::value::{Located, Span, ValueError, at_least_one};
 
-/// `iptables|ip6tables -t nat -A POSTROUTING [-s SOURCE] [[!] -o NAME] -j MASQUERADE`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct Masquerade {
-    /// The node that translates.
-    #[serde(rename = "in")]
-    pub node: Located<NodeName>,
-    /// The IP that the rule is of; IPv4 when nothing in it is of IPv6.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub family: Option<Located<Family>>,
-    /// Only packets from this prefix.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub source: Option<Located<Prefix>>,
-    /// Only packets that leave by this interface.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub out: Option<Located<IfName>>,
-    /// Only packets that leave by another interface than this.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub not_out: Option<Located<IfName>>,
+/// Makes the arguments of a rule about packets behind routing, and what it matches by.
+macro_rules! rule_behind_routing {
+    ($(#[$doc:meta])* $name:ident $(, $(#[$more_doc:meta])* $more:ident: $type:ty)? $(,)?) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+        #[serde(deny_unknown_fields, rename_all = "kebab-case")]
+        pub struct $name {
+            /// The node that translates.
+            #[serde(rename = "in")]
+            pub node: Located<NodeName>,
+            /// The IP that the rule is of; IPv4 when nothing in it is of IPv6.
+            #[serde(default, skip_serializing_if = "Option::is_none")]
+            pub family: Option<Located<Family>>,
+            /// Only packets from this prefix.
+            #[serde(default, skip_serializing_if = "Option::is_none")]
+            pub source: Option<Located<Prefix>>,
+            /// Only packets to this prefix.
+            #[serde(default, skip_serializing_if = "Option::is_none")]
+            pub destination: Option<Located<Prefix>>,
+            /// Only packets that leave by this interface.
+            #[serde(default, skip_serializing_if = "Option::is_none")]
+            pub out: Option<Located<IfName>>,
+            /// Only packets that leave by another interface than this.
+            #[serde(default, skip_serializing_if = "Option::is_none")]
+            pub not_out: Option<Located<IfName>>,
+            $(
+                $(#[$more_doc])*
+                pub $more: Located<$type>,
+            )?
+        }
+
+        impl $name {
+            fn behind_routing(&self) -> Conditions<'_> {
+                Conditions {
+                    family: self.family.as_ref(),
+                    source: self.source.as_ref(),
+                    destination: self.destination.as_ref(),
+                    out: self.out.as_ref(),
+                    not_out: self.not_out.as_ref(),
+                    ..Conditions::of(Chain::Postrouting)
+                }
+            }
+        }
+    };
 }
 
-/// `iptables|ip6tables -t nat -A POSTROUTING [-s SOURCE] [-d DESTINATION] [[!] -o NAME] -j SNAT --to-source
-/// ADDRESS`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct Snat {
-    /// The node that translates.
-    #[serde(rename = "in")]
-    pub node: Located<NodeName>,
-    /// The IP that the rule is of; IPv4 when nothing in it is of IPv6.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub family: Option<Located<Family>>,
-    /// Only packets from this prefix.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub source: Option<Located<Prefix>>,
-    /// Only packets to this prefix.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub destination: Option<Located<Prefix>>,
-    /// Only packets that leave by this interface.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub out: Option<Located<IfName>>,
-    /// Only packets that leave by another interface than this.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub not_out: Option<Located<IfName>>,
+rule_behind_routing!(
+    /// `iptables|ip6tables -t nat -A POSTROUTING [-s SOURCE] [-d DESTINATION] [[!] -o NAME] -j MASQUERADE`.
+    Masquerade,
+);
+
+rule_behind_routing!(
+    /// `iptables|ip6tables -t nat -A POSTROUTING [-s SOURCE] [-d DESTINATION] [[!] -o NAME] -j SNAT --to-source
+    /// ADDRESS`.
+    Snat,
     /// The new source.
-    pub to: Located<IpAddr>,
-}
+    to: IpAddr,
+);
 
 /// Makes the arguments of a rule about packets before they are routed, and what it matches by.
 macro_rules! rule_before_routing {
@@ -271,13 +282,7 @@ impl Rule for Masquerade {
     }
 
     fn conditions(&self) -> Conditions<'_> {
-        Conditions {
-            family: self.family.as_ref(),
-            source: self.source.as_ref(),
-            out: self.out.as_ref(),
-            not_out: self.not_out.as_ref(),
-            ..Conditions::of(Chain::Postrouting)
-        }
+        self.behind_routing()
     }
 
     fn table(&self) -> &'static str {
@@ -295,14 +300,7 @@ impl Rule for Snat {
     }
 
     fn conditions(&self) -> Conditions<'_> {
-        Conditions {
-            family: self.family.as_ref(),
-            source: self.source.as_ref(),
-            destination: self.destination.as_ref(),
-            out: self.out.as_ref(),
-            not_out: self.not_out.as_ref(),
-            ..Conditions::of(Chain::Postrouting)
-        }
+        self.behind_routing()
     }
 
     fn table(&self) -> &'static str {
@@ -400,10 +398,7 @@ impl Arguments for Policy {
 
     fn command(&self) -> String {
         let chain = Chain::from(self.chain.value);
-        let to = match self.to.value {
-            PolicyTarget::Accept => "ACCEPT",
-            PolicyTarget::Drop => "DROP",
-        };
+        let to = self.to.value.target();
         let tool = tool(self.family());
         let table = match self.chain.table() {
             "filter" => String::new(),

@@ -36,7 +36,7 @@ pub use exec::Exec;
 pub use filter::{
     Dnat, EntryChain, Filter, FilterChain, Masquerade, Notrack, Policy, PolicyTarget, Snat, Target,
 };
-pub use frames::{BridgeChain, BridgeFilter, IngressFilter};
+pub use frames::{BridgeChain, BridgeFilter, BridgePolicy, IngressFilter, IngressPolicy};
 pub use link::{Delete, Down, Master, Move, Netns, Nomaster, Rename, SetMac, SetMtu, Up, Veth};
 pub use listen::Listen;
 pub use neighbour::{Fdb, Neighbour};
@@ -117,8 +117,12 @@ macro_rules! verb_table {
             "policy" => Policy,
             /// Lets frames pass a bridge or not.
             "bridge-filter" => BridgeFilter,
+            /// Lets frames pass a bridge or not where no rule decides.
+            "bridge-policy" => BridgePolicy,
             /// Lets frames come in at an interface or not.
             "ingress-filter" => IngressFilter,
+            /// Lets frames come in at an interface or not where no rule decides.
+            "ingress-policy" => IngressPolicy,
             /// Exempts packets from connection tracking.
             "notrack" => Notrack,
             /// Runs a server in a node.

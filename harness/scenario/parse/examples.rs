@@ -131,6 +131,10 @@ const EXAMPLES: &[(&str, &str)] = &[
     ),
     ("masquerade", "masquerade: {in: host, out: eth0}"),
     (
+        "masquerade",
+        "masquerade: {in: host, destination: 10.2.0.0/16}",
+    ),
+    (
         "snat",
         "snat: {in: host, source: 10.0.0.0/24, to: 192.0.2.1}",
     ),
@@ -184,8 +188,16 @@ const EXAMPLES: &[(&str, &str)] = &[
         "bridge-filter: {in: host, chain: forward, input: veth0, out: veth1, then: drop}",
     ),
     (
+        "bridge-policy",
+        "bridge-policy: {in: host, chain: forward, to: drop}",
+    ),
+    (
         "ingress-filter",
         "ingress-filter: {dev: host/veth0, then: drop}",
+    ),
+    (
+        "ingress-policy",
+        "ingress-policy: {dev: host/veth0, to: drop}",
     ),
     ("notrack", "notrack: {in: host, source: 10.0.0.0/24}"),
     ("listen", "listen: {in: web, tcp: 80}"),

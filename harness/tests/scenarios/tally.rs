@@ -99,6 +99,16 @@ impl Tally {
         told.cloned().chain(self.unsteady()).collect()
     }
 
+    /// How many probes were sent.
+    pub(crate) fn probes(&self) -> usize {
+        self.fates.values().sum()
+    }
+
+    /// How many of them were proven to have no answer.
+    pub(crate) fn unanswered(&self) -> usize {
+        self.fate("lost") + self.fate("rejected")
+    }
+
     fn fate(&self, word: &str) -> usize {
         self.fates.get(word).copied().unwrap_or_default()
     }
@@ -106,8 +116,7 @@ impl Tally {
 
 impl fmt::Display for Tally {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let probes: usize = self.fates.values().sum();
-        let unanswered = self.fate("lost") + self.fate("rejected");
+        let (probes, unanswered) = (self.probes(), self.unanswered());
         writeln!(
             f,
             "{} runs, {probes} probes in {} attempts: {} lost, {} rejected ({} % not answered), {} answered, {} inconclusive",

@@ -5,6 +5,7 @@
 mod ci;
 mod claims;
 mod cli;
+mod committed;
 mod doctor;
 mod documents;
 mod explain;

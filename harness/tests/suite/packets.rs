@@ -6,24 +6,8 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
+use netproof::run::SMALLEST as RIGHT;
 use pcap_parser::{Block, OptionCode, PcapNGOption, parse_pcapng};
-
-/// A scenario that passes, in a moment.
-const RIGHT: &str = "\
-title: Two nodes on one wire
-nodes: [a, b]
-steps:
-  - name: Wire them up
-    do:
-      - veth: {add: a/eth0, peer: b/eth0}
-      - address: {add: 10.0.0.1/24, dev: a/eth0}
-      - address: {add: 10.0.0.2/24, dev: b/eth0}
-      - up: a/eth0
-      - up: b/eth0
-    expect:
-      - ping: {from: a, to: 10.0.0.2}
-        reply: {ttl: 64}
-";
 
 const WRONG: (&str, &str) = ("ttl: 64", "ttl: 63");
 

@@ -2,36 +2,22 @@
 
 use std::fs;
 use std::path::Path;
-use std::process::Command;
 
 use netproof::scenario::Operation;
 use serde_json::Value;
 
-const ROOT: &str = env!("CARGO_MANIFEST_DIR");
+use crate::committed::{ROOT, committed, is_printed_by};
 
 const FILE: &str = "docs/scenario.schema.json";
 
-fn committed() -> String {
-    fs::read_to_string(Path::new(ROOT).join(FILE)).unwrap()
-}
-
 #[test]
 fn the_committed_schema_is_the_one_that_the_program_prints() {
-    let output = Command::new(env!("CARGO_BIN_EXE_netproof"))
-        .arg("schema")
-        .output()
-        .unwrap();
-    assert_eq!(output.status.code(), Some(0));
-    let printed = String::from_utf8(output.stdout).unwrap();
-    assert!(
-        printed == committed(),
-        "it is out of date: `cargo run -- schema > {FILE}`"
-    );
+    is_printed_by(FILE, "schema");
 }
 
 #[test]
 fn the_schema_has_every_verb_and_no_other() {
-    let schema: Value = serde_json::from_str(&committed()).unwrap();
+    let schema: Value = serde_json::from_str(&committed(FILE)).unwrap();
     let item = &schema["definitions"]["Item"];
     let mut known: Vec<&str> = Operation::VERBS
         .iter()

@@ -1,34 +1,19 @@
 //! `netproof verbs`: the reference of verbs, committed for readers.
 
-use std::fs;
-use std::path::Path;
-use std::process::Command;
-
 use netproof::scenario::Operation;
+
+use crate::committed::{committed, is_printed_by};
 
 const FILE: &str = "docs/verbs.md";
 
-fn committed() -> String {
-    fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(FILE)).unwrap()
-}
-
 #[test]
 fn the_committed_reference_is_the_one_that_the_program_prints() {
-    let output = Command::new(env!("CARGO_BIN_EXE_netproof"))
-        .arg("verbs")
-        .output()
-        .unwrap();
-    assert_eq!(output.status.code(), Some(0));
-    let printed = String::from_utf8(output.stdout).unwrap();
-    assert!(
-        printed == committed(),
-        "it is out of date: `cargo run -- verbs > {FILE}`"
-    );
+    is_printed_by(FILE, "verbs");
 }
 
 #[test]
 fn every_verb_has_a_section_that_says_all_of_it() {
-    let reference = committed();
+    let reference = committed(FILE);
     let sections: Vec<(&str, &str)> = reference
         .split("\n## `")
         .skip(1)
