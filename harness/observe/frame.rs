@@ -447,6 +447,27 @@ mod tests {
         assert_eq!(about.unwrap().transport, Transport::Udp { payload });
     }
 
+    /// Writes a frame with a datagram in it, behind a header whose ports say nothing.
+    fn datagram(payload: &[u8]) -> Vec<u8> {
+        let length = u16::try_from(payload.len() + 8).unwrap().to_be_bytes();
+        ipv6(17, &[&[0, 1, 0, 2][..], &length, &[0, 0], payload].concat())
+    }
+
+    #[test]
+    fn what_a_tunnel_carries_is_read_whatever_kind_it_is() {
+        let echo = ipv6(58, &[&[128, 0, 0, 0, 0, 0, 0, 0][..], b"token"].concat());
+        let packet = &echo[ETHERNET_HEADER..];
+        let vxlan = [&[0x08, 0, 0, 0, 0, 0, 7, 0][..], &echo].concat();
+        // The first byte of a broadcast has the bit of VXLAN.
+        let broadcast = [&[0xff; 6][..], &echo[6..]].concat();
+        for carried in [packet, &echo, &vxlan, &broadcast] {
+            let (_, inner) = read_carried(&datagram(carried)).unwrap();
+            assert!(inner.contains(&read(&echo)), "{carried:02x?}");
+        }
+        assert_eq!(read_carried(&echo), None);
+        assert_eq!(read_carried(&datagram(&[])), None);
+    }
+
     #[test]
     fn an_advertisement_may_give_a_hardware_address() {
         let bare = [&[136, 0, 0, 0, 0, 0, 0, 0][..], &[0xfd; 16]].concat();

@@ -233,3 +233,17 @@ impl AsFd for Tap {
         self.socket.as_fd()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_packet_without_a_header_gets_one() {
+        let ethertype = |first: u8| with_header(libc::ARPHRD_NONE, &[first, 7])[12..].to_vec();
+        assert_eq!(ethertype(0x45), [0x08, 0x00, 0x45, 7]);
+        assert_eq!(ethertype(0x60), [0x86, 0xdd, 0x60, 7]);
+        assert_eq!(ethertype(0x00), [0, 0, 0x00, 7]);
+        assert_eq!(with_header(libc::ARPHRD_ETHER, &[0x45, 7]), [0x45, 7]);
+    }
+}

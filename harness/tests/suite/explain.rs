@@ -30,6 +30,8 @@ fn text(bytes: &[u8]) -> String {
 #[case::udp(&["--from", "web", "--to", "10.1.0.1", "--udp", "53"], &["udp from web to 10.1.0.1 port 53", "rejected port-unreachable by host", "nobody-listening"])]
 #[case::tcp(&["--from", "web", "--to", "10.1.0.1", "--tcp", "80"], &["tcp from web", "nobody-listening"])]
 #[case::arp(&["--from", "web/eth0", "--to", "10.1.0.1", "--arp"], &["reply by host/veth0"])]
+#[case::frame(&["--from", "web/eth0", "--to", "host/veth0", "--ethertype", "0x88b6"], &["frame 0x88b6 from web/eth0 to host/veth0", "lost after host/veth0", "nobody-listening"])]
+#[case::frame_through_a_router(&["--from", "web/eth0", "--to", "database/eth0", "--ethertype", "0x88b6"], &["lost after host/veth0", "on another link than web/eth0"])]
 fn an_answer_is_0_whatever_it_is(#[case] question: &[&str], #[case] told: &[&str]) {
     let output = explain(&[&[ROUTER], question].concat());
     let answer = text(&output.stdout);
@@ -50,6 +52,11 @@ fn an_answer_is_0_whatever_it_is(#[case] question: &[&str], #[case] told: &[&str
 #[case::interface(&["--from", "web/eth0", "--to", "10.1.0.1"], "bad-node-name", "`--from web`")]
 #[case::no_interface(&["--from", "web", "--to", "10.1.0.1", "--arp"], "bad-link", "node/ifname")]
 #[case::other_interface(&["--from", "web/eht0", "--to", "10.1.0.1", "--arp"], "no-such-interface", "did you mean `eth0`?")]
+#[case::ethertype(&["--from", "web/eth0", "--to", "host/veth0", "--ethertype", "0x0800"], "bad-ethertype", "`0x88b6`")]
+#[case::frame_to_an_address(&["--from", "web/eth0", "--to", "10.1.0.1", "--ethertype", "0x88b6"], "bad-link", "node/ifname")]
+#[case::frame_to_another_interface(&["--from", "web/eth0", "--to", "host/veht0", "--ethertype", "0x88b6"], "no-such-interface", "did you mean `veth0`?")]
+#[case::frame_to_itself(&["--from", "web/eth0", "--to", "web/eth0", "--ethertype", "0x88b6"], "frame-to-itself", "another node")]
+#[case::frame_to_nobody(&["--from", "web/eth0", "--to", "wbe/eth0", "--ethertype", "0x88b6"], "no-such-node", "did you mean `web`?")]
 fn a_mistake_in_the_question_is_2_and_says_what_would_be_right(
     #[case] question: &[&str],
     #[case] id: &str,
