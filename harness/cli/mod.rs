@@ -16,6 +16,7 @@ mod schema;
 mod select;
 mod show;
 mod verbs;
+mod walkthrough;
 mod workers;
 
 use std::num::NonZeroUsize;
@@ -50,6 +51,8 @@ enum Verb {
     Explain(ExplainArgs),
     /// Runs the scenarios that decide what a text claims, and prints which claims hold.
     Claims(ClaimsArgs),
+    /// Runs scenarios and tells each step by step: commands, what came of them and why, and tables.
+    Walkthrough(WalkthroughArgs),
     /// Says what this machine can run, and what mends it where it cannot.
     Doctor(DoctorArgs),
     /// Prints the JSON Schema of scenario files.
@@ -108,6 +111,21 @@ struct ClaimsArgs {
     /// How to print the ledger.
     #[arg(long, value_enum, default_value_t = ClaimsFormat::Human)]
     format: ClaimsFormat,
+    /// Which privileges the worlds are made with.
+    #[arg(long, value_enum, default_value_t = TierArg::User)]
+    tier: TierArg,
+    /// How many scenarios run at once; as many as there are processors if not given.
+    #[arg(long, short, value_name = "N")]
+    jobs: Option<NonZeroUsize>,
+}
+
+#[derive(Debug, Args)]
+struct WalkthroughArgs {
+    #[command(flatten)]
+    selection: Selection,
+    /// Only the scenarios of this source.
+    #[arg(long, value_name = "SOURCE")]
+    source: Option<String>,
     /// Which privileges the worlds are made with.
     #[arg(long, value_enum, default_value_t = TierArg::User)]
     tier: TierArg,
@@ -256,6 +274,7 @@ pub fn main() -> Exit {
         Verb::Show(args) => show::show(&args),
         Verb::Explain(args) => explain::explain(&args),
         Verb::Claims(args) => claims::claims(&args),
+        Verb::Walkthrough(args) => walkthrough::walkthrough(&args),
         Verb::Doctor(args) => doctor::doctor(&args),
         Verb::Schema => schema::schema(),
         Verb::Verbs => verbs::verbs(),

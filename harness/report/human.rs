@@ -93,6 +93,7 @@ impl Human {
                 scenario,
                 step,
                 name,
+                ..
             } => {
                 let told = self.told(scenario);
                 told.step = if *step == 0 {
@@ -486,6 +487,7 @@ mod tests {
             scenario: "a".to_owned(),
             step: 1,
             name: "Ask".to_owned(),
+            why: None,
         };
         assert_eq!(
             report(&[step, probe(flooded()), expectation(Verdict::Fail)]),

@@ -6,9 +6,11 @@ mod claims;
 mod doctor;
 mod human;
 mod pcapng;
+mod walkthrough;
 mod way;
 
 pub use claims::{claims_as_markdown, claims_as_table};
 pub use doctor::doctor;
 pub use human::Human;
 pub use pcapng::pcapng;
+pub use walkthrough::Walkthrough;

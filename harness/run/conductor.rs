@@ -11,7 +11,9 @@ use super::request::{Instead, Request, Task, Trial};
 use crate::implement::{self, Implementation, OperationError};
 use crate::judge::{Verdict, judge_operation};
 use crate::observe::{ObserveError, Observer, open_tunnel};
-use crate::scenario::{HOST, Item, Netns, NodeName, Operation, Scenario, Span, Step, parse};
+use crate::scenario::{
+    HOST, Item, Located, Netns, NodeName, Operation, Scenario, Span, Step, parse,
+};
 use crate::world::{
     Baseline, PINS, SettleError, Stage, Tier, World, WorldError, exhaustion_cure, features,
     isolate, read_request,
@@ -295,13 +297,13 @@ impl Conductor<'_> {
             return self.answer(&mut world, scenario, question).await;
         }
         if !scenario.given.is_empty() {
-            self.begin_step("given")?;
+            self.begin_step("given", None)?;
             let given = within(self.deadlines.step, self.apply(&mut world, &scenario.given));
             given.await.unwrap_or_else(|late| Err(self.late(late)))?;
         }
         for (at, step) in scenario.steps.iter().enumerate() {
             self.step = at + 1;
-            self.begin_step(&step.name)?;
+            self.begin_step(&step.name, step.why.as_ref())?;
             let done = within(self.deadlines.step, self.carry_out(&mut world, step)).await;
             done.unwrap_or_else(|late| Err(self.late(late)))?;
         }
@@ -361,11 +363,12 @@ impl Conductor<'_> {
         })?)
     }
 
-    pub(super) fn begin_step(&self, name: &str) -> Result<(), Stop> {
+    pub(super) fn begin_step(&self, name: &str, why: Option<&Located<String>>) -> Result<(), Stop> {
         Ok(send(&Event::Step {
             scenario: self.scenario.to_owned(),
             step: self.step,
             name: name.to_owned(),
+            why: why.map(|text| text.value.clone()),
         })?)
     }
 

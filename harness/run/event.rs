@@ -53,6 +53,9 @@ pub enum Event {
         step: usize,
         /// The step's name.
         name: String,
+        /// Why it comes out as it does, where the scenario says so.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        why: Option<String>,
     },
     /// An operation was carried out, or refused.
     Operation {
@@ -283,6 +286,28 @@ pub enum Event {
 }
 
 impl Event {
+    /// Returns the scenario that a world's event is about.
+    pub fn scenario(&self) -> Option<&str> {
+        match self {
+            Self::World { scenario, .. }
+            | Self::Step { scenario, .. }
+            | Self::Operation { scenario, .. }
+            | Self::Probe { scenario, .. }
+            | Self::Capture { scenario, .. }
+            | Self::Expectation { scenario, .. }
+            | Self::Answer { scenario, .. }
+            | Self::Facts { scenario, .. }
+            | Self::Snapshot { scenario, .. }
+            | Self::Failure { scenario, .. }
+            | Self::End { scenario }
+            | Self::Packets { scenario, .. }
+            | Self::Scenario { scenario, .. } => Some(scenario),
+            Self::Summary { .. } | Self::Claim { .. } | Self::Check(_) | Self::Doctor { .. } => {
+                None
+            }
+        }
+    }
+
     /// Makes the event of a probe from its record.
     pub(super) fn probe(scenario: &str, step: usize, probe: &Probe, record: &Record) -> Self {
         let (mut after, mut by, mut how, mut leg) = (None, None, None, None);

@@ -17,11 +17,11 @@ impl Conductor<'_> {
         scenario: &Scenario,
         question: &Question,
     ) -> Result<(), Stop> {
-        self.begin_step("as given")?;
+        self.begin_step("as given", None)?;
         self.apply(world, &scenario.given).await?;
         for (at, step) in scenario.steps.iter().enumerate().take(question.step) {
             self.step = at + 1;
-            self.begin_step(&step.name)?;
+            self.begin_step(&step.name, step.why.as_ref())?;
             self.apply(world, &step.operations).await?;
             let topology = world.settle().await?;
             self.repeat_probes(world, &topology, step).await?;

@@ -55,6 +55,9 @@ fn some_steps<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<Step>, D::Error>
 pub struct Step {
     /// What the step does, in one line.
     pub name: Located<String>,
+    /// Why it comes out as it does, in a sentence or two, for whoever learns from the scenario.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub why: Option<Located<String>>,
     /// The changes, in order.
     #[serde(default, rename = "do", skip_serializing_if = "Vec::is_empty")]
     pub operations: Vec<Item>,

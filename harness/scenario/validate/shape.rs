@@ -110,6 +110,9 @@ impl Shape {
 
     fn step(&mut self, step: &Step) {
         self.text("name", &step.name);
+        if let Some(why) = &step.why {
+            self.text("why", why);
+        }
         if step.operations.is_empty() && step.expectations.is_empty() && step.snapshot.is_empty() {
             let help = "give it `do`, `expect` or `snapshot`, or remove it";
             self.push(
