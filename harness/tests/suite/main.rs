@@ -16,3 +16,4 @@ mod runner;
 mod schema;
 mod show;
 mod verbs;
+mod walkthroughs;
