@@ -40,8 +40,9 @@ pub(super) fn walkthrough(args: &WalkthroughArgs) -> Exit {
         .iter()
         .enumerate()
         .map(|(number, it)| {
-            let section = Walkthrough::new(number, &it.scenario, &shown);
-            (it.named.name.clone(), section)
+            let name = &it.named.name;
+            let section = Walkthrough::new(name, number, &it.scenario, &shown);
+            (name.clone(), section)
         })
         .collect();
     let runner = Runner::new(args.tier.into(), false);

@@ -14,6 +14,7 @@ use crate::scenario::{
 #[derive(Debug)]
 pub struct Walkthrough<'a> {
     scenario: &'a Scenario,
+    name: &'a str,
     /// The number of the scenario in the document.
     number: usize,
     shown: &'a Shown,
@@ -79,9 +80,10 @@ impl Told<'_> {
 }
 
 impl<'a> Walkthrough<'a> {
-    /// Begins the section of a scenario, which has this number in a document of several.
-    pub fn new(number: usize, scenario: &'a Scenario, shown: &'a Shown) -> Self {
+    /// Begins the section of a scenario of this name, which has this number in a document of several.
+    pub fn new(name: &'a str, number: usize, scenario: &'a Scenario, shown: &'a Shown) -> Self {
         Self {
+            name,
             scenario,
             number,
             shown,
@@ -174,10 +176,12 @@ impl<'a> Walkthrough<'a> {
     pub fn finish(mut self) -> String {
         self.end_step();
         let title = &self.scenario.title;
-        match self.missing {
-            Some(missing) => format!("## {title}\n\n{NOT_SHOWN}{missing}.\n"),
-            None => format!("## {title}\n{}", self.text),
+        if let Some(missing) = self.missing {
+            return format!("## {title}\n\n{NOT_SHOWN}{missing}.\n");
         }
+        let nodes: Vec<String> = self.scenario.nodes.iter().map(code).collect();
+        let (name, nodes, text) = (self.name, nodes.join(", "), self.text);
+        format!("## {title}\n\nScenario `{name}`, which begins with {nodes}.\n{text}")
     }
 
     fn end_step(&mut self) {
@@ -229,6 +233,10 @@ impl<'a> Walkthrough<'a> {
 /// What stands in a section before the reason why it tells nothing.
 const NOT_SHOWN: &str = "Not shown: ";
 
+fn code(text: impl std::fmt::Display) -> String {
+    format!("`{text}`")
+}
+
 fn table(outcomes: Vec<[String; 3]>) -> String {
     // An answer needs no cause.
     let columns = match outcomes.iter().any(|[.., why]| !why.is_empty()) {
@@ -279,7 +287,7 @@ fn of_table(item: &FactExpectation, observed: &str) -> String {
     if lines.is_empty() {
         return observed.to_owned();
     }
-    let lines: Vec<String> = lines.iter().map(|line| format!("`{line}`")).collect();
+    let lines: Vec<String> = lines.iter().map(code).collect();
     lines.join("<br>")
 }
 
@@ -308,6 +316,8 @@ steps:
 ";
 
     const TOLD: &str = r"## Two ends
+
+Scenario `s`, which begins with `web`, `database`.
 
 ### What is there already
 
@@ -338,6 +348,8 @@ It is so.
 ";
 
     const TOLD_AS_SEEN: &str = r"## Two ends
+
+Scenario `s`, which begins with `web`, `database`.
 
 ### 2 Look again
 
@@ -386,7 +398,7 @@ It is so.
     fn told(events: &[Event]) -> String {
         let scenario = parse("s.yaml", SCENARIO).unwrap();
         let shown = Shown::new([&scenario]);
-        let mut section = Walkthrough::new(0, &scenario, &shown);
+        let mut section = Walkthrough::new("s", 0, &scenario, &shown);
         for event in events {
             section.take(event);
         }
