@@ -7,6 +7,7 @@ mod check;
 mod doctor;
 mod exit;
 mod explain;
+mod implementations;
 mod list;
 mod out;
 mod packets;
@@ -23,7 +24,6 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub use exit::Exit;
 
-use crate::implement::Choice;
 use crate::world::Tier;
 
 /// Proves that a container network works.
@@ -46,6 +46,8 @@ enum Verb {
     Show(ShowArgs),
     /// Says what becomes of one probe after a step of a scenario, on which way, and why.
     Explain(ExplainArgs),
+    /// Lists the implementations that can carry operations out, and checks manifests.
+    Implementations(ImplementationsArgs),
     /// Says what this machine can run, and what mends it where it cannot.
     Doctor(DoctorArgs),
     /// Prints the JSON Schema of scenario files.
@@ -92,9 +94,10 @@ struct RunArgs {
     /// Starts every node with the opposite of each pinned setting, before pinning.
     #[arg(long, hide = true)]
     hostile_baseline: bool,
-    /// Which implementation carries operations out.
-    #[arg(long, hide = true, value_enum, default_value_t = ImplementationArg::Native)]
-    implementation: ImplementationArg,
+    /// Which implementation carries operations out: one that `netproof implementations` lists, or the
+    /// file of a manifest.
+    #[arg(long, value_name = "NAME", default_value = "native")]
+    implementation: PathBuf,
 }
 
 #[derive(Debug, Args)]
@@ -155,6 +158,16 @@ struct KindArgs {
 }
 
 #[derive(Debug, Args)]
+struct ImplementationsArgs {
+    /// Names, or files of manifests; all that the program has if none is given.
+    #[arg(value_name = "NAME")]
+    names: Vec<PathBuf>,
+    /// How to list.
+    #[arg(long, value_enum, default_value_t = Format::Human)]
+    format: Format,
+}
+
+#[derive(Debug, Args)]
 struct DoctorArgs {
     /// How to report.
     #[arg(long, value_enum, default_value_t = Format::Human)]
@@ -175,23 +188,6 @@ enum TierArg {
     User,
     /// No user namespace; for privileged containers and runners.
     Root,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum ImplementationArg {
-    /// netproof's own, over netlink.
-    Native,
-    /// The commands that operations stand for.
-    Shell,
-}
-
-impl From<ImplementationArg> for Choice {
-    fn from(implementation: ImplementationArg) -> Self {
-        match implementation {
-            ImplementationArg::Native => Self::Native,
-            ImplementationArg::Shell => Self::Shell,
-        }
-    }
 }
 
 impl From<TierArg> for Tier {
@@ -223,6 +219,7 @@ pub fn main() -> Exit {
         Verb::List(args) => list::list(&args),
         Verb::Show(args) => show::show(&args),
         Verb::Explain(args) => explain::explain(&args),
+        Verb::Implementations(args) => implementations::implementations(&args),
         Verb::Doctor(args) => doctor::doctor(&args),
         Verb::Schema => schema::schema(),
         Verb::Verbs => verbs::verbs(),

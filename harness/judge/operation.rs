@@ -11,15 +11,15 @@ pub struct OperationJudgement {
     pub verdict: Verdict,
     /// What the implementation said, where it did not carry the operation out.
     pub reason: Option<String>,
-    /// The feature that the kernel does not have, where it is that.
-    pub lacks: Option<&'static str>,
+    /// What this machine does not have, where it is that: a feature of the kernel, or a program.
+    pub lacks: Option<String>,
 }
 
 /// Judges what carrying out an operation came to.
 pub fn judge_operation(item: &Item, result: &Result<(), OperationError>) -> OperationJudgement {
     let verdict = match (&item.fails, result) {
         (None, Ok(())) => Verdict::Pass,
-        (_, Err(OperationError::Unsupported { .. })) => Verdict::Unsupported,
+        (_, Err(error)) if error.is_unsupported() => Verdict::Unsupported,
         (Some(reason), Err(error)) if error.refusal().is_some_and(|kernel| kernel.is(reason)) => {
             Verdict::Pass
         }
@@ -28,10 +28,10 @@ pub fn judge_operation(item: &Item, result: &Result<(), OperationError>) -> Oper
     OperationJudgement {
         verdict,
         reason: result.as_ref().err().map(ToString::to_string),
-        lacks: match result {
-            Err(OperationError::Unsupported { feature, .. }) => Some(feature),
-            _ => None,
-        },
+        lacks: result
+            .as_ref()
+            .err()
+            .and_then(|error| error.lacks().map(str::to_owned)),
     }
 }
 

@@ -108,8 +108,15 @@ fn run_scenario(request: &Request) -> ExitStatus {
             );
         }
     };
+    let implementation = match request.implementation.make() {
+        Ok(implementation) => implementation,
+        Err(errors) => {
+            let message = format!("not checked: {errors}");
+            return fail(&request.scenario, Blame::Netproof, &message, None);
+        }
+    };
     match begin_world(&request.scenario, request.tier, request.processor) {
-        Ok(runtime) => told(runtime.block_on(carry_through(request, &scenario))),
+        Ok(runtime) => told(runtime.block_on(carry_through(request, &scenario, implementation))),
         Err(status) => status,
     }
 }
@@ -210,11 +217,15 @@ async fn tell_features() -> io::Result<()> {
     })
 }
 
-async fn carry_through(request: &Request, scenario: &Scenario) -> io::Result<()> {
+async fn carry_through(
+    request: &Request,
+    scenario: &Scenario,
+    implementation: Box<dyn Implementation>,
+) -> io::Result<()> {
     let mut conductor = Conductor {
         scenario: &request.scenario,
         text: &request.text,
-        implementation: request.implementation.make(),
+        implementation,
         observer: observer(request),
         step: 0,
         under_way: String::new(),
@@ -414,7 +425,7 @@ impl Conductor<'_> {
                 verdict: judgement.verdict,
                 fails: item.fails.as_ref().map(|reason| reason.value.clone()),
                 reason: judgement.reason,
-                lacks: judgement.lacks.map(str::to_owned),
+                lacks: judgement.lacks,
             })?;
             if judgement.verdict != Verdict::Pass && self.trial.is_none() {
                 return Err(Stop::Operation);

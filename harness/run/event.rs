@@ -68,7 +68,8 @@ pub enum Event {
         fails: Option<String>,
         /// What the kernel said.
         reason: Option<String>,
-        /// The feature that the kernel does not have, where it is that.
+        /// The feature that the kernel does not have or the program that is not installed, where it
+        /// is that.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         lacks: Option<String>,
     },
@@ -210,6 +211,9 @@ pub enum Event {
         scenario: String,
         /// How it came out.
         verdict: Verdict,
+        /// What is known of it with this implementation, where it is listed as failing.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        deviation: Option<String>,
         /// How long it took, in milliseconds.
         ms: f64,
     },

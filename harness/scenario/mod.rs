@@ -7,6 +7,7 @@ mod diagnostic;
 mod expectation;
 mod hardware;
 pub mod limits;
+mod manifest;
 mod model;
 mod name;
 mod net;
@@ -28,6 +29,7 @@ pub use expectation::{
     Probe, Rejection, Sighting, Solicitation,
 };
 pub use hardware::{EchoSize, MacAddress, Mtu, Seconds, Switch, VlanId, VxlanId};
+pub use manifest::{Deviation, Manifest, NoWay};
 pub use model::{FactKind, Scenario, Step};
 pub use name::{IFNAME_MAX, IfName, LinkRef, NODE_NAME_MAX, NodeName, Place};
 pub use net::{Broadcast, Destination, Endpoint, Family, InterfaceAddress, Prefix, TableId};
@@ -40,6 +42,6 @@ pub use operation::{
     PolicyTarget, PortStage, Protocol, Refusal, Rename, Route, Rule, SetMac, SetMtu, Snat, Sysctl,
     SysctlKey, SysctlValue, Tap, Target, Tun, Up, Veth, Vlan, Vxlan,
 };
-pub use parse::{parse, parse_bytes, read};
+pub use parse::{parse, parse_bytes, parse_manifest, parse_manifest_bytes, read, read_manifest};
 pub use question::Question;
 pub use value::{Located, Span, ValueError};

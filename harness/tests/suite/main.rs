@@ -7,6 +7,7 @@ mod cli;
 mod doctor;
 mod documents;
 mod explain;
+mod implementations;
 mod invalid;
 mod layers;
 mod packets;
