@@ -8,7 +8,7 @@ use super::programs::{self, PATH};
 use super::refusal::refusal;
 use super::{Applied, Implementation, OperationError};
 use crate::kernel::KernelError;
-use crate::scenario::{Manifest, Netns, Operation};
+use crate::scenario::{Manifest, Netns, Operation, as_line};
 use crate::world::{World, run_to_end};
 
 /// Carries operations out by the commands of a manifest, in `host`.
@@ -18,6 +18,11 @@ pub(super) struct ByManifest(pub(super) Manifest);
 impl Implementation for ByManifest {
     fn name(&self) -> &str {
         &self.0.name
+    }
+
+    fn commands(&self, operation: &Operation) -> Vec<String> {
+        let commands = self.0.commands(operation).unwrap_or_default();
+        commands.iter().map(|words| as_line(words)).collect()
     }
 
     fn apply<'a>(&'a mut self, world: &'a mut World, operation: &'a Operation) -> Applied<'a> {
@@ -31,7 +36,7 @@ impl ByManifest {
         world: &mut World,
         operation: &Operation,
     ) -> Result<(), OperationError> {
-        if let Operation::Listen(_) = operation {
+        if Manifest::NOT_ITS_OWN.contains(&operation.verb()) {
             return Err(OperationError::HarnessOnly(operation.verb()));
         }
         let commands = self

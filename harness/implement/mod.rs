@@ -27,6 +27,12 @@ pub trait Implementation {
     /// Returns the name under which it is chosen and reported.
     fn name(&self) -> &str;
 
+    /// Returns the commands that it has for an operation, as one would type them; none where it needs
+    /// none.
+    fn commands(&self, _: &Operation) -> Vec<String> {
+        Vec::new()
+    }
+
     /// Carries one operation out.
     fn apply<'a>(&'a mut self, world: &'a mut World, operation: &'a Operation) -> Applied<'a>;
 }

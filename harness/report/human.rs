@@ -119,12 +119,16 @@ impl Human {
             Event::Operation {
                 scenario,
                 command,
+                ran,
                 fails,
                 reason,
                 ..
             } => {
                 let told = self.told(scenario);
                 told.paragraph(command);
+                for ran in ran.iter().filter(|ran| *ran != command) {
+                    told.detail("ran", ran);
+                }
                 let wanted = fails
                     .as_ref()
                     .map_or("done".to_owned(), |why| format!("refused: {why}"));

@@ -390,7 +390,11 @@ impl Conductor<'_> {
                 _ => item,
             };
             let command = item.operation.command();
-            self.under_way = format!("`{command}`");
+            let ran = self.implementation.commands(&item.operation);
+            self.under_way = match ran.last() {
+                Some(ran) => format!("`{ran}`"),
+                None => format!("`{command}`"),
+            };
             let limit = self.deadlines.operation;
             let result = match within(limit, self.apply_one(world, &item.operation)).await {
                 Ok(result) => result,
@@ -399,6 +403,7 @@ impl Conductor<'_> {
                         scenario: self.scenario.to_owned(),
                         step: self.step,
                         command,
+                        ran,
                         verdict: Verdict::Error,
                         fails: item.fails.as_ref().map(|reason| reason.value.clone()),
                         reason: Some(late.to_string()),
@@ -422,6 +427,7 @@ impl Conductor<'_> {
                 scenario: self.scenario.to_owned(),
                 step: self.step,
                 command,
+                ran,
                 verdict: judgement.verdict,
                 fails: item.fails.as_ref().map(|reason| reason.value.clone()),
                 reason: judgement.reason,

@@ -62,6 +62,9 @@ pub enum Event {
         step: usize,
         /// The command that does the same.
         command: String,
+        /// The commands that the implementation has for it; none if it needs no command.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        ran: Vec<String>,
         /// How it came out.
         verdict: Verdict,
         /// The reason with which it has to fail.

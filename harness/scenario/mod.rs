@@ -40,7 +40,7 @@ pub use operation::{
     FilterChain, HOST, Ifb, IngressFilter, Item, Listen, Macvlan, MacvlanMode, Masquerade, Master,
     Mention, Move, Neighbour, Netns, NextHop, Nomaster, Notrack, Operation, Policy, PolicyRule,
     PolicyTarget, PortStage, Protocol, Refusal, Rename, Route, Rule, SetMac, SetMtu, Snat, Sysctl,
-    SysctlKey, SysctlValue, Tap, Target, Tun, Up, Veth, Vlan, Vxlan,
+    SysctlKey, SysctlValue, Tap, Target, Tun, Up, Veth, Vlan, Vxlan, as_line,
 };
 pub use parse::{parse, parse_bytes, parse_manifest, parse_manifest_bytes, read, read_manifest};
 pub use question::Question;

@@ -367,7 +367,12 @@ impl Checking<'_> {
     /// Refuses a way that no operation could ever take.
     fn can_be_taken(&mut self, verb: &str, span: Span, wants: &Wants, earlier: &[Wants]) {
         let always = &keys::of(verb).required;
-        let message = if let Some(key) = always.difference(&wants.used).next() {
+        let message = if Manifest::NOT_ITS_OWN.contains(&verb) {
+            Some((
+                format!("netproof carries `{verb}` out by itself"),
+                format!("remove `{verb}`"),
+            ))
+        } else if let Some(key) = always.difference(&wants.used).next() {
             Some((
                 format!("`{verb}` always has `{key}`, which has no placeholder here"),
                 format!("write `<{key}>` where it belongs, or remove this way"),

@@ -70,6 +70,9 @@ impl Manifest {
     /// Every filter of a placeholder, as the reference writes it.
     pub const FILTERS: &'static [&'static str] = template::Filter::FORMS;
 
+    /// The verbs that netproof carries out by itself, whoever does the rest.
+    pub const NOT_ITS_OWN: &'static [&'static str] = &["listen"];
+
     /// Goes through the verbs that it has commands for, in the order of the file.
     pub fn verbs(&self) -> impl Iterator<Item = &'static str> {
         self.operations.iter().map(|(verb, _)| *verb)

@@ -133,6 +133,12 @@ pub(in crate::scenario) fn word(text: &str) -> Cow<'_, str> {
     }
 }
 
+/// Writes the words of a command as one would type them.
+pub fn as_line(words: &[String]) -> String {
+    let words: Vec<_> = words.iter().map(|it| word(it)).collect();
+    words.join(" ")
+}
+
 #[cfg(test)]
 mod tests {
     use rstest::rstest;

@@ -25,7 +25,7 @@ use serde::ser::SerializeMap;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 pub use address::{Address, NextHop, Refusal, Route};
-pub use arguments::{Arguments, HOST, Mention};
+pub use arguments::{Arguments, HOST, Mention, as_line};
 pub(super) use arguments::{is_word_of_ip_link, word};
 pub use bridge::{Bridge, BridgeOptions, BridgePort, BridgeSet, PortStage};
 pub use conditions::{Chain, Conditions, ConnectionState, Protocol, Rule};

@@ -8,7 +8,7 @@ use libtest_mimic::{Failed, Trial};
 use netproof::implement::{Choice, missing};
 use netproof::judge::Verdict;
 use netproof::run::{Event, NamedScenario};
-use netproof::scenario::{Manifest, Operation, parse};
+use netproof::scenario::{Manifest, parse};
 
 use crate::support;
 
@@ -106,7 +106,7 @@ fn no_way(manifest: &Manifest, scenario: &NamedScenario) -> Result<Option<String
         .given
         .iter()
         .chain(steps)
-        .filter(|item| !matches!(item.operation, Operation::Listen(_)))
+        .filter(|item| !Manifest::NOT_ITS_OWN.contains(&item.operation.verb()))
         .find_map(|item| manifest.commands(&item.operation).err());
     Ok(found.map(|no_way| format!("{} has {no_way}", manifest.name)))
 }

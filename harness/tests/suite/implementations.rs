@@ -100,6 +100,10 @@ fn what_a_program_refuses_fails_and_what_the_kernel_lacks_is_unsupported() {
     let (code, text) = run(SMALLEST, &manifest(&says("x: File exists")), &[], "");
     assert_eq!(code, 1, "{text}");
     assert!(text.contains("x: File exists (File exists)"), "{text}");
+    assert!(
+        text.contains("ran       sh -c 'echo '\\''x: File exists"),
+        "{text}"
+    );
     let lacks = format!(
         "{}lacks: [no such device type]\n",
         says("no such device type here")
