@@ -9,6 +9,7 @@ mod expectation;
 mod fact;
 mod hardware;
 pub mod limits;
+mod manifest;
 mod model;
 mod name;
 mod net;
@@ -32,6 +33,7 @@ pub use expectation::{
 };
 pub use fact::{FactExpectation, Table};
 pub use hardware::{EchoSize, EtherType, MacAddress, Mtu, Seconds, Switch, VlanId, VxlanId};
+pub use manifest::{Deviation, Manifest, NoWay};
 pub use model::{FactKind, Scenario, Step};
 pub use name::{IFNAME_MAX, IfName, LinkRef, NODE_NAME_MAX, NodeName, Place};
 pub use net::{Broadcast, Destination, Endpoint, Family, InterfaceAddress, Prefix, TableId};
@@ -43,8 +45,8 @@ pub use operation::{
     MacvlanMode, Masquerade, Master, Mention, Move, Neighbour, Netns, NextHop, Nomaster, Notrack,
     Operation, Policy, PolicyRule, PolicyTarget, PortStage, Protocol, Refusal, Rename, Route, Rule,
     SetMac, SetMtu, Snat, Sysctl, SysctlKey, SysctlValue, Tap, Target, Tun, Tunnel, TunnelMode, Up,
-    Veth, Vlan, Vxlan,
+    Veth, Vlan, Vxlan, as_line,
 };
-pub use parse::{parse, parse_bytes, read};
+pub use parse::{parse, parse_bytes, parse_manifest, parse_manifest_bytes, read, read_manifest};
 pub use question::Question;
 pub use value::{Located, Span, ValueError};
