@@ -50,6 +50,9 @@ impl<T: JsonSchema> JsonSchema for Located<T> {
     }
 }
 
+/// A word of a command, for which there is no type of its own.
+pub(super) struct CommandWord;
+
 /// Says what the text of a type looks like.
 macro_rules! as_pattern {
     ($($type:ident: $pattern:expr, $description:literal;)+) => { $(
@@ -77,6 +80,7 @@ as_pattern! {
     Broadcast: r"^(\+|[0-9.]+)$", "`+` for all host bits set, or an address";
     MacAddress: r"^[0-9A-Fa-f]{2}(:[0-9A-Fa-f]{2}){5}$", "A hardware address, such as `02:00:00:00:00:01`";
     EtherType: r"^0x[0-9A-Fa-f]{4}$", "The protocol of a frame, such as `0x88b6`";
+    CommandWord: r"^\S.*$", "A word of a command, such as `add`";
     SysctlKey: r"^net[./]", "A setting under `net.`, such as `net.ipv4.ip_forward`";
 }
 
