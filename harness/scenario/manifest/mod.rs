@@ -94,3 +94,6 @@ impl fmt::Display for NoWay {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod carried;

@@ -393,7 +393,7 @@ fn plain(c: char) -> char {
 mod tests {
     use rstest::rstest;
 
-    use crate::scenario::{Item, Manifest, Operation, parse_manifest};
+    use crate::scenario::{Item, parse_manifest};
 
     /// Renders an operation by a manifest that has this for its verb.
     fn rendered(commands: &str, operation: &str) -> Result<Vec<String>, String> {
@@ -537,80 +537,5 @@ mod tests {
             rendered(commands, "up: web/lo"),
             Ok(vec!["ip a lo".to_owned(), "ip b".to_owned()])
         );
-    }
-
-    /// Divides a line as a shell would that knows nothing but single quotation marks.
-    fn words(line: &str) -> Vec<String> {
-        let (mut words, mut word, mut quoted) = (Vec::new(), None::<String>, false);
-        let mut chars = line.chars();
-        while let Some(c) = chars.next() {
-            match c {
-                '\'' => {
-                    quoted = !quoted;
-                    word.get_or_insert_default();
-                }
-                '\\' if !quoted => word.get_or_insert_default().extend(chars.next()),
-                ' ' if !quoted => words.extend(word.take()),
-                c => word.get_or_insert_default().push(c),
-            }
-        }
-        words.extend(word);
-        words
-    }
-
-    /// Every operation that an example or a carried scenario has.
-    fn operations() -> Vec<Operation> {
-        let examples = Operation::VERBS.iter().flat_map(|verb| {
-            let examples = crate::scenario::parse::examples::with_commands(verb);
-            examples.filter_map(|(example, _)| crate::scenario::parse::item(example))
-        });
-        let mut items: Vec<Item> = examples.collect();
-        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/scenarios");
-        for folder in std::fs::read_dir(folder).unwrap() {
-            for file in std::fs::read_dir(folder.unwrap().path()).unwrap() {
-                let (_, scenario) = crate::scenario::read(&file.unwrap().path()).unwrap();
-                items.extend(scenario.given);
-                items.extend(scenario.steps.into_iter().flat_map(|step| step.operations));
-            }
-        }
-        items.into_iter().map(|item| item.operation).collect()
-    }
-
-    fn carried(text: &str) -> Manifest {
-        parse_manifest("carried.yaml", text).unwrap_or_else(|problems| panic!("{problems}"))
-    }
-
-    #[test]
-    fn iproute2_and_iptables_do_what_the_commands_say() {
-        let manifest = carried(include_str!(
-            "../../implement/manifests/iproute2-iptables.yaml"
-        ));
-        let operations = operations();
-        for operation in &operations {
-            if Manifest::NOT_ITS_OWN.contains(&operation.verb()) {
-                continue;
-            }
-            let commands = manifest.commands(operation);
-            let command = operation.command();
-            assert_eq!(commands, Ok(vec![words(&command)]), "{command}");
-        }
-        assert!(operations.len() > 1000, "{}", operations.len());
-    }
-
-    #[test]
-    fn nft_does_everything_that_iptables_does() {
-        let manifest = carried(include_str!("../../implement/manifests/iproute2-nft.yaml"));
-        for operation in operations() {
-            if Manifest::NOT_ITS_OWN.contains(&operation.verb()) {
-                continue;
-            }
-            let commands = manifest
-                .commands(&operation)
-                .unwrap_or_else(|it| panic!("{it}"));
-            for word in commands.iter().flatten() {
-                let is_iptables = ["iptables", "ip6tables", "ebtables"].contains(&word.as_str());
-                assert!(!is_iptables, "{commands:?}");
-            }
-        }
     }
 }
