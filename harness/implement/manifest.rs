@@ -48,7 +48,7 @@ impl ByManifest {
             })?;
         for words in &commands {
             self.run(words).await.map_err(|error| match error {
-                OperationError::Refused(reason) if self.is_lacking(&reason) => {
+                OperationError::Refused(reason) if self.is_lacking(operation.verb(), &reason) => {
                     OperationError::Unsupported {
                         feature: operation.verb(),
                         reason,
@@ -97,10 +97,19 @@ impl ByManifest {
         Err(self.refusal(&said).into())
     }
 
-    /// Tells a missing feature from a refusal, which an error number alone does not.
-    fn is_lacking(&self, reason: &KernelError) -> bool {
+    /// Tells a missing feature from a refusal, which an error number alone does not. What is said may be
+    /// meant for one verb only, whose name stands in front of it.
+    fn is_lacking(&self, verb: &str, reason: &KernelError) -> bool {
         let said = reason.sentence.as_deref().unwrap_or_default();
-        self.0.lacks.iter().any(|words| said.contains(words))
+        self.0
+            .lacks
+            .iter()
+            .any(|words| match words.split_once(": ") {
+                Some((of, words)) if Operation::VERBS.contains(&of) => {
+                    of == verb && said.contains(words)
+                }
+                _ => said.contains(words),
+            })
     }
 
     fn refusal(&self, said: &str) -> KernelError {
