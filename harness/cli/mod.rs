@@ -114,6 +114,10 @@ struct ClaimsArgs {
     /// How to print the ledger.
     #[arg(long, value_enum, default_value_t = ClaimsFormat::Human)]
     format: ClaimsFormat,
+    /// Which implementation carries operations out: one that `netproof implementations` lists, or the
+    /// file of a manifest.
+    #[arg(long, value_name = "NAME", default_value = "native")]
+    implementation: PathBuf,
     /// Which privileges the worlds are made with.
     #[arg(long, value_enum, default_value_t = TierArg::User)]
     tier: TierArg,
