@@ -7,6 +7,7 @@ mod claim;
 mod diagnostic;
 mod expectation;
 mod fact;
+mod fate;
 mod hardware;
 pub mod limits;
 mod manifest;
@@ -15,6 +16,7 @@ mod name;
 mod net;
 mod operation;
 mod parse;
+mod probe;
 mod question;
 mod reference;
 mod resolve;
@@ -27,11 +29,11 @@ mod value;
 pub use cause::Cause;
 pub use claim::{ClaimId, Claims};
 pub use diagnostic::{Diagnostic, Diagnostics, Position};
-pub use expectation::{
-    Exchange, Expectation, ExpectedFate, ExpectedLoss, ExpectedRejection, ExpectedReply, Leg, Ping,
-    Probe, ProbeExpectation, RawFrame, Rejection, SentTo, Sighting, Solicitation,
-};
+pub use expectation::{Expectation, ProbeExpectation};
 pub use fact::{FactExpectation, Table};
+pub use fate::{
+    ExpectedFate, ExpectedLoss, ExpectedRejection, ExpectedReply, Leg, Rejection, Sighting,
+};
 pub use hardware::{EchoSize, EtherType, MacAddress, Mtu, Seconds, Switch, VlanId, VxlanId};
 pub use manifest::{Deviation, Manifest, NoWay};
 pub use model::{FactKind, Scenario, Step};
@@ -48,5 +50,6 @@ pub use operation::{
     Veth, Vlan, Vxlan, as_line,
 };
 pub use parse::{parse, parse_bytes, parse_manifest, parse_manifest_bytes, read, read_manifest};
+pub use probe::{Exchange, Ping, Probe, RawFrame, SentTo, Solicitation};
 pub use question::Question;
 pub use value::{Located, Span, ValueError};

@@ -10,16 +10,15 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde_json::{Map, Value, json};
 
 use super::claim::Claims;
-use super::expectation::{
-    Exchange, Expectation, ExpectedLoss, ExpectedRejection, ExpectedReply, FATES, PROBES, Ping,
-    RawFrame, Sighting, Solicitation,
-};
+use super::expectation::Expectation;
 use super::fact::Table;
+use super::fate::{ExpectedLoss, ExpectedRejection, ExpectedReply, FATES, Sighting};
 use super::hardware::{EchoSize, EtherType, MacAddress, Mtu, Seconds, Switch, VlanId, VxlanId};
 use super::model::{FactKind, Scenario};
 use super::name::{IfName, LinkRef, NodeName, Place};
 use super::net::{Broadcast, Destination, Endpoint, InterfaceAddress, Prefix, TableId};
 use super::operation::{Item, SysctlKey, SysctlValue};
+use super::probe::{Exchange, PROBES, Ping, RawFrame, Solicitation};
 use super::value::Located;
 
 impl Scenario {
