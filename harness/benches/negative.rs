@@ -109,7 +109,7 @@ async fn measure_in_world(size: usize) {
         Baseline::default(),
     )
     .unwrap();
-    let mut native = Choice::Native.make();
+    let mut native = Choice::Native.make().unwrap();
     for item in &scenario.given {
         native.apply(&mut world, &item.operation).await.unwrap();
     }

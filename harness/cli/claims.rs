@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use super::implementations::choose;
 use super::out::{print, print_error, unwritable};
 use super::run::exit_of;
 use super::select::{Selected, select};
@@ -27,7 +28,11 @@ pub(super) fn claims(args: &ClaimsArgs) -> Exit {
         .into_iter()
         .filter(|it| ledger.speaks_of(&it.named.name))
         .collect();
-    let runner = Runner::new(args.tier.into(), false);
+    let implementation = match choose(&args.implementation) {
+        Ok(implementation) => implementation,
+        Err(exit) => return exit,
+    };
+    let runner = Runner::new(args.tier.into(), false).with_implementation(implementation);
     let (mut human, mut totals) = (Human::new(), Totals::default());
     run_all(&runner, &deciding, args.jobs, |told| match told {
         Told::Event(event) => {

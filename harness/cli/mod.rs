@@ -8,6 +8,7 @@ mod claims;
 mod doctor;
 mod exit;
 mod explain;
+mod implementations;
 mod list;
 mod out;
 mod packets;
@@ -26,7 +27,6 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub use exit::Exit;
 
-use crate::implement::Choice;
 use crate::world::Tier;
 
 /// Proves that a container network works.
@@ -53,6 +53,8 @@ enum Verb {
     Claims(ClaimsArgs),
     /// Runs scenarios and tells each step by step: commands, what came of them and why, and tables.
     Walkthrough(WalkthroughArgs),
+    /// Lists the implementations that can carry operations out, and checks manifests.
+    Implementations(ImplementationsArgs),
     /// Says what this machine can run, and what mends it where it cannot.
     Doctor(DoctorArgs),
     /// Prints the JSON Schema of scenario files.
@@ -99,9 +101,10 @@ struct RunArgs {
     /// Starts every node with the opposite of each pinned setting, before pinning.
     #[arg(long, hide = true)]
     hostile_baseline: bool,
-    /// Which implementation carries operations out.
-    #[arg(long, hide = true, value_enum, default_value_t = ImplementationArg::Native)]
-    implementation: ImplementationArg,
+    /// Which implementation carries operations out: one that `netproof implementations` lists, or the
+    /// file of a manifest.
+    #[arg(long, value_name = "NAME", default_value = "native")]
+    implementation: PathBuf,
 }
 
 #[derive(Debug, Args)]
@@ -111,6 +114,10 @@ struct ClaimsArgs {
     /// How to print the ledger.
     #[arg(long, value_enum, default_value_t = ClaimsFormat::Human)]
     format: ClaimsFormat,
+    /// Which implementation carries operations out: one that `netproof implementations` lists, or the
+    /// file of a manifest.
+    #[arg(long, value_name = "NAME", default_value = "native")]
+    implementation: PathBuf,
     /// Which privileges the worlds are made with.
     #[arg(long, value_enum, default_value_t = TierArg::User)]
     tier: TierArg,
@@ -195,6 +202,16 @@ struct KindArgs {
 }
 
 #[derive(Debug, Args)]
+struct ImplementationsArgs {
+    /// Names, or files of manifests; all that the program has if none is given.
+    #[arg(value_name = "NAME")]
+    names: Vec<PathBuf>,
+    /// How to list.
+    #[arg(long, value_enum, default_value_t = Format::Human)]
+    format: Format,
+}
+
+#[derive(Debug, Args)]
 struct DoctorArgs {
     /// How to report.
     #[arg(long, value_enum, default_value_t = Format::Human)]
@@ -225,23 +242,6 @@ enum TierArg {
     User,
     /// No user namespace; for privileged containers and runners.
     Root,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum ImplementationArg {
-    /// netproof's own, over netlink.
-    Native,
-    /// The commands that operations stand for.
-    Shell,
-}
-
-impl From<ImplementationArg> for Choice {
-    fn from(implementation: ImplementationArg) -> Self {
-        match implementation {
-            ImplementationArg::Native => Self::Native,
-            ImplementationArg::Shell => Self::Shell,
-        }
-    }
 }
 
 impl From<TierArg> for Tier {
@@ -275,6 +275,7 @@ pub fn main() -> Exit {
         Verb::Explain(args) => explain::explain(&args),
         Verb::Claims(args) => claims::claims(&args),
         Verb::Walkthrough(args) => walkthrough::walkthrough(&args),
+        Verb::Implementations(args) => implementations::implementations(&args),
         Verb::Doctor(args) => doctor::doctor(&args),
         Verb::Schema => schema::schema(),
         Verb::Verbs => verbs::verbs(),

@@ -8,6 +8,7 @@ use std::time::Instant;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+use super::implementations::choose;
 use super::out::{print, print_error, unwritable};
 use super::packets::PacketFiles;
 use super::select::{Selected, select};
@@ -32,10 +33,14 @@ pub(super) fn run(args: &RunArgs) -> Exit {
         );
         return Exit::Usage;
     }
+    let implementation = match choose(&args.implementation) {
+        Ok(implementation) => implementation,
+        Err(exit) => return exit,
+    };
     let mut files = PacketFiles::new(args.pcap.as_deref());
     let runner = Runner::new(args.tier.into(), args.hostile_baseline)
         .with_packets(files.are_wanted())
-        .with_implementation(args.implementation.into());
+        .with_implementation(implementation);
     let rounds = args.repeat.get();
     let mut printer = Printer::new(args, selected.len() * rounds);
     let required = required();
@@ -47,6 +52,7 @@ pub(super) fn run(args: &RunArgs) -> Exit {
             Told::Outcome(mut outcome) => {
                 let folder = snapshots.get(&outcome.scenario).map(PathBuf::as_path);
                 let recorded = judge_snapshots(args, &mut outcome, folder, &mut printer);
+                outcome.judge_deviation();
                 let written = write_packets(&mut files, &outcome, &mut printer);
                 broken |= !(recorded && written);
                 printer.print(&outcome.event());
@@ -70,7 +76,7 @@ pub(super) fn run(args: &RunArgs) -> Exit {
                 return exit;
             }
             print_error(&format!(
-                "error: NETPROOF_REQUIRE asks for what this kernel has not: {}\n",
+                "error: NETPROOF_REQUIRE asks for what this machine has not: {}\n",
                 missed.join(", ")
             ));
             if exit == Exit::Pass {
@@ -225,7 +231,7 @@ struct Printer {
     format: Format,
     human: Human,
     progress: ProgressBar,
-    /// The features that the kernel did not have.
+    /// The features that the kernel did not have, and the programs that were not installed.
     lacking: BTreeSet<String>,
     /// Why the report is not whole, if it is not.
     unwritable: Option<io::Error>,

@@ -5,7 +5,8 @@ use std::process::Command;
 use nix::errno::Errno;
 
 use super::OperationError;
-use super::shell::{PATH, last_line};
+use super::programs::PATH;
+use super::refusal::last_line;
 use crate::scenario::Exec;
 use crate::world::{World, run_in};
 
@@ -31,7 +32,7 @@ pub async fn exec(world: &World, exec: &Exec) -> Result<(), OperationError> {
             said: last_line(&String::from_utf8_lossy(&said)).to_owned(),
         }),
         Err(error) if error.reason.errno == Errno::ENOENT => {
-            Err(OperationError::MissingProgram(program.value.clone()))
+            Err(OperationError::NoProgram(program.value.clone()))
         }
         Err(error) => Err(error.into()),
     }

@@ -2,51 +2,38 @@
 //!
 //! Invariant: an implementation never judges itself, and never reads an expectation.
 
+mod choice;
 mod exec;
+mod manifest;
 mod native;
-mod shell;
+mod programs;
+mod refusal;
 
 use std::future::Future;
 use std::pin::Pin;
 
-use serde::{Deserialize, Serialize};
-
+pub use choice::Choice;
 pub use exec::exec;
 pub use native::Native;
-pub use shell::Shell;
+pub use programs::{missing, version};
 
 use crate::kernel::KernelError;
-use crate::scenario::Operation;
+use crate::scenario::{NoWay, Operation};
 use crate::world::{TunTap, TunTapError, World, WorldError};
 
 /// What carrying out one operation will come to.
 pub type Applied<'a> = Pin<Box<dyn Future<Output = Result<(), OperationError>> + 'a>>;
 
-/// One of the implementations that netproof has, by its name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Choice {
-    /// netproof's own, over netlink.
-    #[default]
-    Native,
-    /// The commands that the operations stand for, run by a shell.
-    Shell,
-}
-
-impl Choice {
-    /// Makes the implementation, of which nothing has been asked yet.
-    pub fn make(self) -> Box<dyn Implementation> {
-        match self {
-            Self::Native => Box::new(Native::default()),
-            Self::Shell => Box::new(Shell),
-        }
-    }
-}
-
 /// Something that changes the network of a world.
 pub trait Implementation {
     /// Returns the name under which it is chosen and reported.
     fn name(&self) -> &str;
+
+    /// Returns the commands that it has for an operation, as one would type them; none where it needs
+    /// none.
+    fn commands(&self, _: &Operation) -> Vec<String> {
+        Vec::new()
+    }
 
     /// Carries one operation out.
     fn apply<'a>(&'a mut self, world: &'a mut World, operation: &'a Operation) -> Applied<'a>;
@@ -78,9 +65,17 @@ pub enum OperationError {
         /// What it said last.
         said: String,
     },
-    /// The program that it asks for is not installed.
-    #[error("there is no program `{0}` here")]
-    MissingProgram(String),
+    /// The implementation has no commands for it.
+    #[error("{implementation} has {no_way}")]
+    NoWay {
+        /// The implementation.
+        implementation: String,
+        /// What it has no commands for.
+        no_way: NoWay,
+    },
+    /// A program that the implementation runs is not installed.
+    #[error("there is no program `{0}`: install it")]
+    NoProgram(String),
     /// The operation is the harness's own: no implementation is asked for it.
     #[error("`{0}` is carried out by the harness, not by an implementation")]
     HarnessOnly(&'static str),
@@ -100,6 +95,23 @@ impl OperationError {
         }
     }
 
+    /// Tells whether there are no means for the operation here, as opposed to its being refused.
+    pub fn is_unsupported(&self) -> bool {
+        matches!(
+            self,
+            Self::Unsupported { .. } | Self::NoWay { .. } | Self::NoProgram(_)
+        )
+    }
+
+    /// Returns what this machine lacks, by name: a feature of the kernel, or a program.
+    pub fn lacks(&self) -> Option<&str> {
+        match self {
+            Self::Unsupported { feature, .. } => Some(feature),
+            Self::NoProgram(program) => Some(program),
+            _ => None,
+        }
+    }
+
     /// Returns what the kernel said, where the operation was refused by it.
     pub fn refusal(&self) -> Option<&KernelError> {
         match self {
@@ -107,7 +119,8 @@ impl OperationError {
             Self::World(error) => Some(&error.reason),
             Self::Unsupported { .. }
             | Self::RefusedByProgram { .. }
-            | Self::MissingProgram(_)
+            | Self::NoWay { .. }
+            | Self::NoProgram(_)
             | Self::HarnessOnly(_) => None,
         }
     }

@@ -11,7 +11,7 @@ pub struct OperationJudgement {
     pub verdict: Verdict,
     /// What the implementation said, where it did not carry the operation out.
     pub reason: Option<String>,
-    /// The feature that the kernel does not have, or the program that is not there, where it is that.
+    /// What this machine does not have, where it is that: a feature of the kernel, or a program.
     pub lacks: Option<String>,
 }
 
@@ -19,20 +19,17 @@ pub struct OperationJudgement {
 pub fn judge_operation(item: &Item, result: &Result<(), OperationError>) -> OperationJudgement {
     let verdict = match (&item.fails, result) {
         (None, Ok(())) => Verdict::Pass,
-        (_, Err(OperationError::Unsupported { .. } | OperationError::MissingProgram(_))) => {
-            Verdict::Unsupported
-        }
+        (_, Err(error)) if error.is_unsupported() => Verdict::Unsupported,
         (Some(reason), Err(error)) if error.is_refusal(reason) => Verdict::Pass,
         (Some(_), Ok(())) | (_, Err(_)) => Verdict::Fail,
     };
     OperationJudgement {
         verdict,
         reason: result.as_ref().err().map(ToString::to_string),
-        lacks: match result {
-            Err(OperationError::Unsupported { feature, .. }) => Some((*feature).to_owned()),
-            Err(OperationError::MissingProgram(program)) => Some(program.clone()),
-            _ => None,
-        },
+        lacks: result
+            .as_ref()
+            .err()
+            .and_then(|error| error.lacks().map(str::to_owned)),
     }
 }
 

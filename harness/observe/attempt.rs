@@ -290,16 +290,15 @@ fn send_frame(
     };
     let (link, sender) = find(&raw.from)?;
     let (_, receiver) = find(&raw.to)?;
-    let ethertype = raw.ethertype.value.0;
     let bytes = FrameProbe {
         sender,
         receiver,
-        ethertype,
+        ethertype: raw.ethertype.value.0,
         token,
     }
     .frame();
     let sent = send_through(node, link, &bytes)?;
-    let identity = Identity::Frame { ethertype, token };
+    let identity = Identity::Frame { token };
     Ok((after(sent, Sent::Unheard), Mark::Known(identity)))
 }
 

@@ -68,8 +68,6 @@ pub(super) enum Content {
     Ip(IpPacket),
     /// A frame of any other protocol.
     Raw {
-        /// Which one it is.
-        ethertype: u16,
         /// The hardware address that it comes from.
         sender: Mac,
         /// The bytes behind the header.
@@ -183,10 +181,9 @@ pub(super) fn read(bytes: &[u8]) -> Content {
         EtherTypes::Arp => read_arp(payload),
         EtherTypes::Ipv4 => read_ip(payload).map_or(Content::Other, Content::Ip),
         EtherTypes::Ipv6 => read_ipv6(payload).map_or(Content::Other, Content::Ip),
-        ethertype => {
+        _ => {
             let mac = frame.get_source();
             Content::Raw {
-                ethertype: ethertype.0,
                 sender: Mac([mac.0, mac.1, mac.2, mac.3, mac.4, mac.5]),
                 payload: payload.to_vec(),
             }

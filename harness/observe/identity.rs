@@ -30,10 +30,7 @@ pub(super) enum Identity {
     /// The solicitation comes from `sender`; the advertisement is for it.
     Ndp { sender: Ipv6Addr, target: Ipv6Addr },
     /// A frame carries what a datagram does.
-    Frame {
-        ethertype: u16,
-        token: [u8; TOKEN_LENGTH],
-    },
+    Frame { token: [u8; TOKEN_LENGTH] },
 }
 
 /// What a datagram or frame says behind its token.
@@ -101,15 +98,8 @@ impl Identity {
         match content {
             Content::Arp(arp) => self.arp_part(arp),
             Content::Ip(packet) => self.ip_part(packet),
-            Content::Raw {
-                ethertype,
-                sender,
-                payload,
-            } => match self {
-                Self::Frame {
-                    ethertype: own,
-                    token,
-                } if own == ethertype => Some(Part::Frame {
+            Content::Raw { sender, payload } => match self {
+                Self::Frame { token } => Some(Part::Frame {
                     leg: leg_of_payload(payload, token)?,
                     sender: *sender,
                     tunnel: None,

@@ -84,8 +84,8 @@ pub enum ObserveError {
         /// The port that it should send from.
         port: u16,
     },
-    /// A probe names an interface that is not there.
-    #[error("there is no interface `{0}` to send on")]
+    /// A probe names an interface that is not there, or has no hardware address.
+    #[error("there is no interface `{0}` to send on or to")]
     NoSuchLink(crate::scenario::LinkRef),
 }
 

@@ -120,12 +120,16 @@ impl Human {
             Event::Operation {
                 scenario,
                 command,
+                ran,
                 fails,
                 reason,
                 ..
             } => {
                 let told = self.told(scenario);
                 told.paragraph(command);
+                for ran in ran.iter().filter(|ran| *ran != command) {
+                    told.detail("ran", ran);
+                }
                 let wanted = fails
                     .as_ref()
                     .map_or("done".to_owned(), |why| format!("refused: {why}"));
@@ -225,9 +229,20 @@ impl Human {
             Event::Scenario {
                 scenario,
                 verdict,
+                deviation,
                 ms,
             } => {
                 let mut told = self.scenarios.remove(scenario).unwrap_or_default();
+                match (verdict, deviation) {
+                    (Verdict::Xfail, Some(why)) => {
+                        told.text = format!("\n  known: {why}");
+                        told.packets = None;
+                    }
+                    (Verdict::Xpass, Some(why)) => {
+                        let _ = write!(told.text, "\n  listed as failing: {why}");
+                    }
+                    _ => {}
+                }
                 // Where nothing went wrong, nobody has to look.
                 if let Some(packets) = told.packets.filter(|_| *verdict != Verdict::Pass) {
                     let _ = writeln!(told.text, "\n  packets  {packets}");
@@ -476,6 +491,7 @@ mod tests {
         let end = human.take(&Event::Scenario {
             scenario: "a".to_owned(),
             verdict: Verdict::Fail,
+            deviation: None,
             ms: 1.0,
         });
         anstream::adapter::strip_str(&end).to_string()

@@ -269,6 +269,12 @@ fn of_probe(item: &ProbeExpectation, observed: &str) -> String {
     {
         let _ = write!(text, " source {source}");
     }
+    // A flooded packet is lost in several places, and the last is observed.
+    if let ExpectedFate::Lost(lost) = &item.fate
+        && !observed.ends_with(&format!(" {}", lost.after))
+    {
+        let _ = write!(text, "<br>also lost after {}", lost.after);
+    }
     for sighting in &item.seen {
         let _ = write!(text, "<br>seen: {sighting}");
     }
@@ -377,6 +383,7 @@ Scenario `s`, which begins with `web`, `database`.
             fails: None,
             reason: reason.map(str::to_owned),
             lacks: None,
+            ran: Vec::new(),
             line: 1,
         }
     }

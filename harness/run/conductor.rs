@@ -107,8 +107,15 @@ fn run_scenario(request: &Request) -> ExitStatus {
             );
         }
     };
+    let implementation = match request.implementation.make() {
+        Ok(implementation) => implementation,
+        Err(errors) => {
+            let message = format!("not checked: {errors}");
+            return fail(&request.scenario, Blame::Netproof, &message, None);
+        }
+    };
     match begin_world(&request.scenario, request.tier, request.processor) {
-        Ok(runtime) => told(runtime.block_on(carry_through(request, &scenario))),
+        Ok(runtime) => told(runtime.block_on(carry_through(request, &scenario, implementation))),
         Err(status) => status,
     }
 }
@@ -209,11 +216,15 @@ async fn tell_features() -> io::Result<()> {
     })
 }
 
-async fn carry_through(request: &Request, scenario: &Scenario) -> io::Result<()> {
+async fn carry_through(
+    request: &Request,
+    scenario: &Scenario,
+    implementation: Box<dyn Implementation>,
+) -> io::Result<()> {
     let mut conductor = Conductor {
         scenario: &request.scenario,
         text: &request.text,
-        implementation: request.implementation.make(),
+        implementation,
         observer: observer(request),
         step: 0,
         under_way: String::new(),
@@ -385,7 +396,11 @@ impl Conductor<'_> {
                 _ => item,
             };
             let command = item.operation.command();
-            self.under_way = format!("`{command}`");
+            let ran = self.implementation.commands(&item.operation);
+            self.under_way = match ran.last() {
+                Some(ran) => format!("`{ran}`"),
+                None => format!("`{command}`"),
+            };
             let limit = self.deadlines.operation;
             let result = match within(limit, self.apply_one(world, &item.operation)).await {
                 Ok(result) => result,
@@ -394,6 +409,7 @@ impl Conductor<'_> {
                         scenario: self.scenario.to_owned(),
                         step: self.step,
                         command,
+                        ran,
                         verdict: Verdict::Error,
                         fails: item.fails.as_ref().map(|reason| reason.value.clone()),
                         reason: Some(late.to_string()),
@@ -418,6 +434,7 @@ impl Conductor<'_> {
                 scenario: self.scenario.to_owned(),
                 step: self.step,
                 command,
+                ran,
                 verdict: judgement.verdict,
                 fails: item.fails.as_ref().map(|reason| reason.value.clone()),
                 reason: judgement.reason,

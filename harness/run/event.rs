@@ -65,13 +65,17 @@ pub enum Event {
         step: usize,
         /// The command that does the same.
         command: String,
+        /// The commands that the implementation has for it; none if it needs no command.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        ran: Vec<String>,
         /// How it came out.
         verdict: Verdict,
         /// The reason with which it has to fail.
         fails: Option<String>,
         /// What the kernel said.
         reason: Option<String>,
-        /// The feature that the kernel does not have, where it is that.
+        /// The feature that the kernel does not have or the program that is not installed, where it
+        /// is that.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         lacks: Option<String>,
         /// Where the operation stands in the file: its line.
@@ -215,6 +219,9 @@ pub enum Event {
         scenario: String,
         /// How it came out.
         verdict: Verdict,
+        /// What is known of it with this implementation, where it is listed as failing.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        deviation: Option<String>,
         /// How long it took, in milliseconds.
         ms: f64,
     },

@@ -35,6 +35,8 @@ pub struct Outcome {
     pub facts: Vec<FactsTaken>,
     /// What the taps saw, where it was asked for.
     pub packets: Packets,
+    /// Why it is listed as failing with this implementation, if it is.
+    pub deviation: Option<String>,
     /// How long it took until everything was told, in milliseconds.
     pub ms: f64,
     ended: bool,
@@ -51,6 +53,7 @@ impl Outcome {
             snapshots: 0,
             facts: Vec::new(),
             packets: Packets::default(),
+            deviation: None,
             ms: 0.0,
             ended: false,
         }
@@ -130,11 +133,22 @@ impl Outcome {
         }
     }
 
+    /// Judges a scenario that is listed as failing, when everything in it has been judged: it fails as
+    /// is known, or passes although it is listed.
+    pub fn judge_deviation(&mut self) {
+        self.verdict = match (&self.deviation, self.verdict) {
+            (Some(_), Verdict::Fail) => Verdict::Xfail,
+            (Some(_), Verdict::Pass) => Verdict::Xpass,
+            (_, verdict) => verdict,
+        };
+    }
+
     /// Returns the event that closes the scenario.
     pub fn event(&self) -> Event {
         Event::Scenario {
             scenario: self.scenario.clone(),
             verdict: self.verdict,
+            deviation: self.deviation.clone(),
             ms: self.ms,
         }
     }

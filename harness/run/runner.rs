@@ -11,7 +11,7 @@ use super::outcome::Outcome;
 use super::request::{Request, Task, Trial};
 use crate::implement::Choice;
 use crate::kernel::KernelError;
-use crate::scenario::Question;
+use crate::scenario::{Deviation, Question};
 use crate::world::{Launch, LaunchError, Line, Tier, WorldProcess, exhaustion_cure};
 
 /// A scenario with its name and text, checked already.
@@ -34,6 +34,8 @@ pub struct Runner {
     launch: Launch,
     tier: Tier,
     implementation: Choice,
+    /// The scenarios that are listed as failing with it.
+    deviations: Vec<Deviation>,
     hostile: bool,
     packets: bool,
     deadlines: Deadlines,
@@ -63,6 +65,9 @@ impl Runner {
     /// Lets another implementation than the native one carry operations out.
     #[must_use]
     pub fn with_implementation(mut self, implementation: Choice) -> Self {
+        // A manifest that is wrong is told of by the world that is to use it.
+        let manifest = implementation.manifest().ok().flatten();
+        self.deviations = manifest.map(|it| it.deviations).unwrap_or_default();
         self.implementation = implementation;
         self
     }
@@ -125,7 +130,7 @@ impl Runner {
             file: scenario.file.clone(),
             text: scenario.text.clone(),
             tier: self.tier,
-            implementation: self.implementation,
+            implementation: self.implementation.clone(),
             hostile: self.hostile,
             packets: self.packets && trial.is_none(),
             processor: self.turn.fetch_add(1, Ordering::Relaxed),
@@ -134,6 +139,12 @@ impl Runner {
             question,
         });
         self.tell_all(&task, &mut outcome, tell);
+        let known = |it: &&Deviation| it.scenario == scenario.name;
+        outcome.deviation = self
+            .deviations
+            .iter()
+            .find(known)
+            .map(|it| it.reason.clone());
         outcome.ms = begun.elapsed().as_secs_f64() * 1e3;
         outcome
     }

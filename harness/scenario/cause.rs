@@ -88,7 +88,7 @@ causes! {
     StaleTranslation "stale-translation" "The connection began before the rule, and is translated as it was then.",
     TtlExpired "ttl-expired" "The packet's TTL ran out.",
     TooBig "too-big" "The packet is larger than the MTU ahead and must not be cut.",
-    NobodyListening "nobody-listening" "No socket has the port.",
+    NobodyListening "nobody-listening" "No socket has the port, or takes frames of the EtherType.",
     EchoIgnored "echo-ignored" "The node is set to ignore echo requests.",
     Unexplained "unexplained" "No cause has enough evidence.",
 }

@@ -64,6 +64,7 @@ impl Diagnostic {
         "bad-mac",
         "bad-node-name",
         "bad-number",
+        "bad-placeholder",
         "bad-prefix",
         "bad-program",
         "bad-sysctl",
@@ -100,7 +101,9 @@ impl Diagnostic {
         "missing-value",
         "multiple-documents",
         "name-too-long",
+        "never-taken",
         "nexthops-and-a-way",
+        "no-command",
         "no-fate",
         "no-nodes",
         "no-operation",
@@ -142,8 +145,10 @@ impl Diagnostic {
         "undeclared-node",
         "unknown-anchor",
         "unknown-key",
+        "unknown-placeholder",
         "unknown-tag",
         "unknown-word",
+        "unlisted-program",
         "wrong-family",
         "wrong-type",
     ];
@@ -223,7 +228,24 @@ impl Diagnostics {
         Self::from_problems(file, text, vec![problem])
     }
 
-    fn from_problems(file: &str, text: &str, problems: Vec<Diagnostic>) -> Self {
+    /// Says "manifest" where the words of the parser say "scenario".
+    pub(crate) fn of_manifest(mut self) -> Self {
+        let said = |text: &mut String| {
+            for article in ["a ", "the ", "shorter ", "one "] {
+                let (scenario, manifest) =
+                    (format!("{article}scenario"), format!("{article}manifest"));
+                *text = text.replace(&scenario, &manifest);
+            }
+        };
+        for problem in &mut self.problems {
+            said(&mut problem.message);
+            said(&mut problem.label);
+            problem.help.iter_mut().for_each(said);
+        }
+        self
+    }
+
+    pub(crate) fn from_problems(file: &str, text: &str, problems: Vec<Diagnostic>) -> Self {
         let breaks = text.match_indices('\n').map(|(at, _)| at + 1);
         Self {
             file: file.to_owned(),

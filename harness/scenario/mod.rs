@@ -7,13 +7,16 @@ mod claim;
 mod diagnostic;
 mod expectation;
 mod fact;
+mod fate;
 mod hardware;
 pub mod limits;
+mod manifest;
 mod model;
 mod name;
 mod net;
 mod operation;
 mod parse;
+mod probe;
 mod question;
 mod reference;
 mod resolve;
@@ -26,12 +29,13 @@ mod value;
 pub use cause::Cause;
 pub use claim::{ClaimId, Claims};
 pub use diagnostic::{Diagnostic, Diagnostics, Position};
-pub use expectation::{
-    Exchange, Expectation, ExpectedFate, ExpectedLoss, ExpectedRejection, ExpectedReply, Leg, Ping,
-    Probe, ProbeExpectation, RawFrame, Rejection, SentTo, Sighting, Solicitation,
-};
+pub use expectation::{Expectation, ProbeExpectation};
 pub use fact::{FactExpectation, Table};
+pub use fate::{
+    ExpectedFate, ExpectedLoss, ExpectedRejection, ExpectedReply, Leg, Rejection, Sighting,
+};
 pub use hardware::{EchoSize, EtherType, MacAddress, Mtu, Seconds, Switch, VlanId, VxlanId};
+pub use manifest::{Deviation, Manifest, NoWay};
 pub use model::{FactKind, Scenario, Step};
 pub use name::{IFNAME_MAX, IfName, LinkRef, NODE_NAME_MAX, NodeName, Place};
 pub use net::{Broadcast, Destination, Endpoint, Family, InterfaceAddress, Prefix, TableId};
@@ -43,8 +47,9 @@ pub use operation::{
     MacvlanMode, Masquerade, Master, Mention, Move, Neighbour, Netns, NextHop, Nomaster, Notrack,
     Operation, Policy, PolicyRule, PolicyTarget, PortStage, Protocol, Refusal, Rename, Route, Rule,
     SetMac, SetMtu, Snat, Sysctl, SysctlKey, SysctlValue, Tap, Target, Tun, Tunnel, TunnelMode, Up,
-    Veth, Vlan, Vxlan,
+    Veth, Vlan, Vxlan, as_line,
 };
-pub use parse::{parse, parse_bytes, read};
+pub use parse::{parse, parse_bytes, parse_manifest, parse_manifest_bytes, read, read_manifest};
+pub use probe::{Exchange, Ping, Probe, RawFrame, SentTo, Solicitation};
 pub use question::Question;
 pub use value::{Located, Span, ValueError};

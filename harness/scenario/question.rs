@@ -5,10 +5,10 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
-use super::expectation::Probe;
 use super::model::Scenario;
 use super::name::NodeName;
 use super::operation::{Item, Mention};
+use super::probe::Probe;
 use super::suggest;
 use super::validate::probe_problem;
 use super::value::ValueError;

@@ -1,7 +1,9 @@
 //! An expectation with each node under the name that is asked for.
 
-use super::expectation::{ExpectedFate, Probe, ProbeExpectation, Sighting};
+use super::expectation::ProbeExpectation;
+use super::fate::{ExpectedFate, Sighting};
 use super::name::{LinkRef, NodeName, Place};
+use super::probe::Probe;
 
 impl ProbeExpectation {
     /// Returns the same expectation with each node under the name that `first` gives for it, such

@@ -10,16 +10,15 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde_json::{Map, Value, json};
 
 use super::claim::Claims;
-use super::expectation::{
-    Exchange, Expectation, ExpectedLoss, ExpectedRejection, ExpectedReply, FATES, PROBES, Ping,
-    RawFrame, Sighting, Solicitation,
-};
+use super::expectation::Expectation;
 use super::fact::Table;
+use super::fate::{ExpectedLoss, ExpectedRejection, ExpectedReply, FATES, Sighting};
 use super::hardware::{EchoSize, EtherType, MacAddress, Mtu, Seconds, Switch, VlanId, VxlanId};
 use super::model::{FactKind, Scenario};
 use super::name::{IfName, LinkRef, NodeName, Place};
 use super::net::{Broadcast, Destination, Endpoint, InterfaceAddress, Prefix, TableId};
 use super::operation::{Item, SysctlKey, SysctlValue};
+use super::probe::{Exchange, PROBES, Ping, RawFrame, Solicitation};
 use super::value::Located;
 
 impl Scenario {
@@ -50,6 +49,9 @@ impl<T: JsonSchema> JsonSchema for Located<T> {
     }
 }
 
+/// A word of a command, for which there is no type of its own.
+pub(super) struct CommandWord;
+
 /// Says what the text of a type looks like.
 macro_rules! as_pattern {
     ($($type:ident: $pattern:expr, $description:literal;)+) => { $(
@@ -77,6 +79,7 @@ as_pattern! {
     Broadcast: r"^(\+|[0-9.]+)$", "`+` for all host bits set, or an address";
     MacAddress: r"^[0-9A-Fa-f]{2}(:[0-9A-Fa-f]{2}){5}$", "A hardware address, such as `02:00:00:00:00:01`";
     EtherType: r"^0x[0-9A-Fa-f]{4}$", "The protocol of a frame, such as `0x88b6`";
+    CommandWord: r"^\S.*$", "A word of a command, such as `add`";
     SysctlKey: r"^net[./]", "A setting under `net.`, such as `net.ipv4.ip_forward`";
 }
 

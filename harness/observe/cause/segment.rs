@@ -146,7 +146,7 @@ pub(super) fn stopped(
             return Ok(Some(found));
         }
     }
-    Ok(not_sent_back(scene, search, walk, station))
+    Ok(not_sent_back(scene, search, walk, leg, station))
 }
 
 /// Finds a bridge port that a frame came in by and would have had to leave by again, as behind it is a
@@ -155,19 +155,21 @@ fn not_sent_back(
     scene: &Scene<'_>,
     search: &mut Search,
     walk: &Walk,
+    leg: Leg,
     station: &Port,
 ) -> Option<Explanation> {
     let topology = scene.topology;
     // What goes to many from a private macvlan interface, or to one, is not passed on when it comes back
     // (drivers/net/macvlan.c, `macvlan_handle_frame`).
-    let asker = walk.steps().next().map(|step| &step.frame);
+    let of_leg = |step: &&Step| step.leg() == Some(leg);
+    let asker = walk.steps().find(of_leg).map(|step| &step.frame);
     let asker = asker.and_then(|frame| topology.link(&frame.node, frame.link));
     let station_link = topology.link(&station.0, station.1);
     let is_private = |link: &Link| link.particulars.is_private_macvlan();
     if [asker, station_link].into_iter().flatten().any(is_private) {
         return None;
     }
-    walk.steps().find_map(|step| {
+    walk.steps().filter(of_leg).find_map(|step| {
         let frame = &step.frame;
         let port = topology.link(&frame.node, frame.link)?;
         port.master.filter(|_| frame.direction == Direction::In)?;

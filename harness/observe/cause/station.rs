@@ -5,8 +5,8 @@ use std::net::IpAddr;
 use super::packet::{Packet, link_ref, station};
 use super::routing::{OWN, Way, family, source, way};
 use super::{
-    Explanation, ObserveError, Scene, Search, in_node, key, neighbour, rules, sender, stale,
-    tunnel, wire,
+    Explanation, ObserveError, Scene, Search, in_node, key, neighbour, rules, segment, sender,
+    stale, tunnel, wire,
 };
 use crate::kernel::route::{Link, LinkKind, NeighbourState};
 use crate::observe::Observer;
@@ -63,6 +63,13 @@ async fn for_another(
         let Some(on) = link_ref(topology, node.name(), entry.link) else {
             continue;
         };
+        if let Some((owner, link)) = station(topology, packet.to)
+            && has_address(scene, owner, entry.address).await?
+        {
+            // Rightly: a bridge that has not learned the address sends the frame everywhere.
+            let right = (owner.clone(), link.index);
+            return segment::stopped(scene, search, scene.walk, packet.leg, &right, true);
+        }
         let how = if entry.state == NeighbourState::Permanent {
             "set by hand"
         } else {
@@ -90,6 +97,18 @@ async fn for_another(
         )));
     }
     Ok(None)
+}
+
+async fn has_address(
+    scene: &Scene<'_>,
+    node: &NodeName,
+    address: IpAddr,
+) -> Result<bool, ObserveError> {
+    let Some(node) = scene.world.node(node) else {
+        return Ok(false);
+    };
+    let addresses = node.route().addresses().await?;
+    Ok(addresses.iter().any(|it| it.address == address))
 }
 
 /// The station that the frame is for hangs on another interface of this node, and no bridge joins

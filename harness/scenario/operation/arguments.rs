@@ -105,12 +105,17 @@ const IP_LINK_WORDS: &[&str] = &[
     "help",
 ];
 
+/// Tells whether `ip link` would take a name for one of its own words.
+pub(in crate::scenario) fn is_word_of_ip_link(name: &str) -> bool {
+    IP_LINK_WORDS.iter().any(|word| word.starts_with(name))
+}
+
 /// Writes the name of an interface behind `ip link add`, `set` or `delete`, with `introduction`
 /// (`dev`, `name`) in front of it where `ip` would not take it for a name.
 pub(super) fn link(introduction: &str, name: &IfName) -> String {
     let text = name.as_str();
     let name = word(text);
-    if IP_LINK_WORDS.iter().any(|word| word.starts_with(text)) {
+    if is_word_of_ip_link(text) {
         format!("{introduction} {name}")
     } else {
         name.into_owned()
@@ -126,6 +131,12 @@ pub(in crate::scenario) fn word(text: &str) -> Cow<'_, str> {
     } else {
         Cow::Owned(format!("'{}'", text.replace('\'', r"'\''")))
     }
+}
+
+/// Writes the words of a command as one would type them.
+pub fn as_line(words: &[String]) -> String {
+    let words: Vec<_> = words.iter().map(|it| word(it)).collect();
+    words.join(" ")
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 
 use super::arguments::{Arguments, Mention, exec, word};
 use crate::scenario::name::NodeName;
+use crate::scenario::schema::CommandWord;
 use crate::scenario::value::{Located, ValueError, at_least_one};
 
 /// A command that the real program has to refuse, as it was typed.
@@ -20,7 +21,7 @@ pub struct Exec {
     pub node: Located<NodeName>,
     /// The program, `ip` or `bridge`, and its arguments.
     #[serde(deserialize_with = "some_words")]
-    #[schemars(length(min = 1))]
+    #[schemars(with = "Vec<CommandWord>", length(min = 1))]
     pub argv: Vec<Located<String>>,
 }
 

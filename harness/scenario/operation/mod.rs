@@ -27,8 +27,8 @@ use serde::ser::SerializeMap;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 pub use address::{Address, NextHop, Refusal, Route};
-pub(super) use arguments::word;
-pub use arguments::{Arguments, HOST, Mention};
+pub use arguments::{Arguments, HOST, Mention, as_line};
+pub(super) use arguments::{is_word_of_ip_link, word};
 pub use bridge::{Bridge, BridgeOptions, BridgePort, BridgeSet, PortStage};
 pub use conditions::{Chain, Conditions, ConnectionState, Protocol, Rule};
 pub use device::{Dummy, Ifb, Macvlan, MacvlanMode, Tap, Tun, Vlan, Vxlan};
@@ -174,6 +174,12 @@ macro_rules! verbs {
                     $($key => map.next_value().map(|arguments| Some(Self::$variant(arguments))),)+
                     _ => Ok(None),
                 }
+            }
+
+            /// Returns the arguments as a scenario has them.
+            pub(in crate::scenario) fn arguments_value(&self) -> serde_json::Value {
+                let value = match self { $(Self::$variant(arguments) => serde_json::to_value(arguments),)+ };
+                value.unwrap_or_default()
             }
 
             fn serialize_entry<M: SerializeMap>(&self, map: &mut M) -> Result<(), M::Error> {

@@ -14,8 +14,9 @@ use crate::scenario::value::Located;
 ///
 /// The process at the other end of a tun or tap device, as in a VPN, without encryption. Each packet or
 /// frame that comes out of the device leaves the node as one UDP datagram, from `local` to `remote`,
-/// and what comes from there goes into the device. Nothing else is in the datagram. It does not fit
-/// through a link of the device's own MTU, so it is cut on the way, or `mtu` makes the device smaller.
+/// and what comes from there goes into the device. Nothing else is in the datagram. The device keeps its
+/// own MTU: a packet as large as that makes a datagram that is cut on a link of the same MTU, unless
+/// `mtu` makes the device smaller.
 /// netproof runs it until the scenario ends or the node is deleted, whatever carries the operations out;
 /// `socat` stands for it in the command. The device has to be there.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

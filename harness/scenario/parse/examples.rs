@@ -278,9 +278,13 @@ mod tests {
             let examples: Vec<&str> = all_of(verb).collect();
             assert!(!examples.is_empty(), "{verb}");
             assert_eq!(with_commands(verb).count(), examples.len(), "{verb}");
+            let fails = match *verb {
+                "exec" => ", fails: no",
+                _ => "",
+            };
             for example in examples {
                 let text = format!(
-                    "title: t\nnodes: [host, web, database]\nipv6: [host, web, database]\nsteps:\n- {{name: s, do: [{{{example}}}]}}"
+                    "title: t\nnodes: [host, web, database]\nipv6: [host, web, database]\nsteps:\n- {{name: s, do: [{{{example}{fails}}}]}}"
                 );
                 let scenario = parse("example.yaml", &text).unwrap();
                 assert_eq!(scenario.steps[0].operations[0].operation.verb(), *verb);

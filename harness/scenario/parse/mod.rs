@@ -9,13 +9,16 @@ mod read;
 mod syntax;
 mod wrong_value;
 
+use serde::de::DeserializeOwned;
+
 use super::diagnostic::{Diagnostic, Diagnostics};
 use super::limits::{ALIASES_MAX, ANCHORS_MAX, DEPTH_MAX, SIZE_MAX, VALUES_MAX};
+use super::manifest::{self, Manifest};
 use super::model::Scenario;
 use super::validate::validate;
 use super::value::Span;
 
-pub use read::{parse_bytes, read};
+pub use read::{parse_bytes, parse_manifest_bytes, read, read_manifest};
 
 /// Reads a scenario from its text; `file` is the name that messages give it.
 ///
@@ -51,22 +54,69 @@ pub use read::{parse_bytes, read};
 /// # Ok::<(), netproof::scenario::Diagnostics>(())
 /// ```
 pub fn parse(file: &str, text: &str) -> Result<Scenario, Diagnostics> {
-    if text.len() > SIZE_MAX {
-        return Err(Diagnostics::one(file, "", read::too_large(file)));
-    }
-    if has_no_content(text) {
+    if text.len() <= SIZE_MAX && has_no_content(text) {
         let start = Span { start: 0, end: 0 };
         let problem = Diagnostic::new("empty-file", start, "the file holds no scenario")
             .label("nothing that could be run")
             .help("a scenario has the keys `title`, `nodes` and `steps`");
         return Err(Diagnostics::one(file, text, problem));
     }
-    let scenario: Scenario = serde_yaml::from_str_with_options(text, options())
-        .map_err(|error| Diagnostics::one(file, text, explain::explain(&error, text)))?;
+    let scenario: Scenario = from_text(file, text)?;
     match Diagnostics::new(file, text, validate(&scenario, text)) {
         Some(problems) => Err(problems),
         None => Ok(scenario),
     }
+}
+
+/// Reads a manifest from its text; `file` is the name that messages give it.
+///
+/// # Errors
+///
+/// As [`parse`].
+///
+/// ```
+/// use netproof::scenario::parse_manifest;
+///
+/// let text = "
+/// name: mine
+/// about: iproute2
+/// needs: [ip]
+/// operations:
+///   up: [ip, [-n, <up.node|elsewhere>], link, set, dev, <up.ifname>, up]
+/// ";
+/// let manifest = parse_manifest("mine.yaml", text)?;
+/// assert_eq!(manifest.verbs().collect::<Vec<_>>(), ["up"]);
+///
+/// let wrong = text.replace("<up.ifname>", "<ifname>");
+/// let problems = parse_manifest("mine.yaml", &wrong).unwrap_err();
+/// assert_eq!(problems.problems()[0].message, "`up` has no key `ifname`");
+/// # Ok::<(), netproof::scenario::Diagnostics>(())
+/// ```
+pub fn parse_manifest(file: &str, text: &str) -> Result<Manifest, Diagnostics> {
+    if text.len() <= SIZE_MAX && has_no_content(text) {
+        let start = Span { start: 0, end: 0 };
+        let problem = Diagnostic::new("empty-file", start, "the file holds no manifest")
+            .label("nothing that could be run")
+            .help("a manifest has the keys `name`, `about` and `operations`");
+        return Err(Diagnostics::one(file, text, problem));
+    }
+    let raw = from_text(file, text).map_err(Diagnostics::of_manifest)?;
+    manifest::check(raw, text).map_err(|problems| Diagnostics::from_problems(file, text, problems))
+}
+
+/// Reads a value of the format's shape.
+fn from_text<T: DeserializeOwned>(file: &str, text: &str) -> Result<T, Diagnostics> {
+    if text.len() > SIZE_MAX {
+        return Err(Diagnostics::one(file, "", read::too_large(file)));
+    }
+    serde_yaml::from_str_with_options(text, options())
+        .map_err(|error| Diagnostics::one(file, text, explain::explain(&error, text)))
+}
+
+/// Reads one item, for tests.
+#[cfg(test)]
+pub(in crate::scenario) fn item(text: &str) -> Option<crate::scenario::Item> {
+    serde_yaml::from_str(text).ok()
 }
 
 /// Tells whether a file has nothing but blank lines, comments and document marks.

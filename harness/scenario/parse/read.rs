@@ -5,9 +5,10 @@ use std::io::{self, Read};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
-use super::parse;
+use super::{parse, parse_manifest};
 use crate::scenario::diagnostic::{Diagnostic, Diagnostics};
 use crate::scenario::limits::SIZE_MAX;
+use crate::scenario::manifest::Manifest;
 use crate::scenario::model::Scenario;
 use crate::scenario::value::Span;
 
@@ -18,10 +19,26 @@ use crate::scenario::value::Span;
 /// As [`parse`]; also where there is no such file, it cannot be read, is not a regular file, is
 /// larger than [`SIZE_MAX`] or is not text.
 pub fn read(path: &Path) -> Result<(String, Scenario), Diagnostics> {
+    read_by(path, parse)
+}
+
+/// Reads a manifest from a file, and returns the file's text with it.
+///
+/// # Errors
+///
+/// As [`read`].
+pub fn read_manifest(path: &Path) -> Result<(String, Manifest), Diagnostics> {
+    read_by(path, parse_manifest).map_err(Diagnostics::of_manifest)
+}
+
+/// How a text is read; the first argument is the name of the file.
+type Reader<T> = fn(&str, &str) -> Result<T, Diagnostics>;
+
+fn read_by<T>(path: &Path, parse: Reader<T>) -> Result<(String, T), Diagnostics> {
     let file = path.display().to_string();
     let bytes = bytes_of(path, &file).map_err(|problem| Diagnostics::one(&file, "", *problem))?;
-    let scenario = parse_bytes(&file, &bytes)?;
-    Ok((String::from_utf8_lossy(&bytes).into_owned(), scenario))
+    let value = parse_bytes_by(&file, &bytes, parse)?;
+    Ok((String::from_utf8_lossy(&bytes).into_owned(), value))
 }
 
 /// Reads a scenario from bytes that have yet to prove that they are text.
@@ -30,6 +47,19 @@ pub fn read(path: &Path) -> Result<(String, Scenario), Diagnostics> {
 ///
 /// As [`parse`]; also where the bytes are not UTF-8, or hold a NUL.
 pub fn parse_bytes(file: &str, bytes: &[u8]) -> Result<Scenario, Diagnostics> {
+    parse_bytes_by(file, bytes, parse)
+}
+
+/// Reads a manifest from bytes that have yet to prove that they are text.
+///
+/// # Errors
+///
+/// As [`parse_bytes`].
+pub fn parse_manifest_bytes(file: &str, bytes: &[u8]) -> Result<Manifest, Diagnostics> {
+    parse_bytes_by(file, bytes, parse_manifest).map_err(Diagnostics::of_manifest)
+}
+
+fn parse_bytes_by<T>(file: &str, bytes: &[u8], parse: Reader<T>) -> Result<T, Diagnostics> {
     if bytes.len() > SIZE_MAX {
         return Err(Diagnostics::one(file, "", too_large(file)));
     }

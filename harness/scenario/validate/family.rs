@@ -4,11 +4,13 @@ use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use crate::scenario::diagnostic::Diagnostic;
-use crate::scenario::expectation::{Expectation, ExpectedFate, Probe, ProbeExpectation};
+use crate::scenario::expectation::{Expectation, ProbeExpectation};
+use crate::scenario::fate::ExpectedFate;
 use crate::scenario::model::Scenario;
 use crate::scenario::name::NodeName;
 use crate::scenario::net::{Broadcast, Destination, Family};
 use crate::scenario::operation::{Address, Operation, Policy, Route, Rule, Vxlan};
+use crate::scenario::probe::Probe;
 use crate::scenario::value::{Located, Span};
 
 /// What says which IP an item is of, and where.

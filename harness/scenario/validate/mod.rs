@@ -8,8 +8,8 @@ mod rule;
 mod shape;
 
 use super::diagnostic::Diagnostic;
-use super::expectation::Probe;
 use super::model::Scenario;
+use super::probe::Probe;
 use super::value::ValueError;
 
 /// Returns everything that is wrong with a scenario, in the order of the file whose text it is.

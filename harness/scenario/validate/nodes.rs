@@ -3,11 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::scenario::diagnostic::Diagnostic;
-use crate::scenario::expectation::{Expectation, ExpectedFate, Probe, ProbeExpectation};
+use crate::scenario::expectation::{Expectation, ProbeExpectation};
+use crate::scenario::fate::ExpectedFate;
 use crate::scenario::limits::NODES_MAX;
 use crate::scenario::model::Scenario;
 use crate::scenario::name::{LinkRef, NodeName, Place};
 use crate::scenario::operation::{Item, Mention};
+use crate::scenario::probe::Probe;
 use crate::scenario::suggest;
 use crate::scenario::value::{Located, Span};
 

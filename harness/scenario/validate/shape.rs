@@ -4,10 +4,12 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use crate::scenario::diagnostic::Diagnostic;
-use crate::scenario::expectation::{Expectation, ExpectedFate, Probe, ProbeExpectation, RawFrame};
+use crate::scenario::expectation::{Expectation, ProbeExpectation};
+use crate::scenario::fate::ExpectedFate;
 use crate::scenario::limits::OPERATIONS_MAX;
 use crate::scenario::model::{Scenario, Step};
 use crate::scenario::operation::{Address, Exec, Item, Listen, Netns, Operation, Route, Veth};
+use crate::scenario::probe::{Probe, RawFrame};
 use crate::scenario::value::{Located, Span};
 
 /// Checks a probe that stands in no file.

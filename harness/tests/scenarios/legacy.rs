@@ -129,7 +129,7 @@ fn explained(step: &str) -> Result<(), Failed> {
         Command::new("unshare")
             .args(["--user", "--map-root-user", "--mount", "sh", "-c"])
             .args([is_legacy, "sh", env!("CARGO_BIN_EXE_netproof"), "run"])
-            .args(["--format", "json", "--implementation", "shell"])
+            .args(["--format", "json", "--implementation", "iproute2-iptables"])
             .arg(&file)
             .env("PATH", &path)
             .env("NETPROOF_PCAP", "")

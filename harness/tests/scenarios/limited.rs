@@ -41,10 +41,10 @@ pub(crate) fn become_limited(arguments: impl IntoIterator<Item = OsString>) -> E
             setrlimit(Resource::RLIMIT_NOFILE, value, value).expect("fewer are allowed");
         }
         "cover" => {
-            if Path::new(value).exists() {
+            for folder in value.split(':').filter(|it| Path::new(it).exists()) {
                 mount(
                     None::<&str>,
-                    value,
+                    folder,
                     Some("tmpfs"),
                     MsFlags::empty(),
                     None::<&str>,
@@ -153,13 +153,32 @@ pub(crate) fn trials() -> Vec<Trial> {
     MACHINES
         .iter()
         .map(|machine| Trial::test(format!("machines/{}", machine.name), || is_named(machine)))
+        .chain([Trial::test("machines/no-programs", no_programs)])
         .collect()
 }
 
-/// Runs netproof on such a machine; returns its exit code and its events.
-fn netproof(machine: &Machine, arguments: &[&str]) -> Result<(Option<i32>, Vec<Event>), Failed> {
+/// What asks a program that is not installed is unsupported, and says which.
+fn no_programs() -> Result<(), Failed> {
+    let limit = "cover=/usr/local/bin:/usr/local/sbin:/usr/bin:/usr/sbin:/bin:/sbin";
+    let (code, told) = netproof(limit, &["run", "tutorials/bridge-as-typed"])?;
+    let lacks = told.iter().find_map(|event| match event {
+        Event::Operation { lacks, reason, .. } => Some((lacks.clone()?, reason.clone()?)),
+        _ => None,
+    });
+    let expected = (
+        "ip".to_owned(),
+        "there is no program `ip`: install it".to_owned(),
+    );
+    if (code, lacks.as_ref()) != (Some(3), Some(&expected)) {
+        return Err(format!("exit code {code:?}, {lacks:?}: {told:#?}").into());
+    }
+    Ok(())
+}
+
+/// Runs netproof on a machine so limited; returns its exit code and its events.
+fn netproof(limit: &str, arguments: &[&str]) -> Result<(Option<i32>, Vec<Event>), Failed> {
     let output = Command::new("/proc/self/exe")
-        .args([LIMITED, machine.limit])
+        .args([LIMITED, limit])
         .args(arguments)
         .args(["--format", "json"])
         .output()?;
@@ -176,7 +195,7 @@ fn netproof(machine: &Machine, arguments: &[&str]) -> Result<(Option<i32>, Vec<E
 
 fn is_named(machine: &Machine) -> Result<(), Failed> {
     let code = if machine.bars { Some(3) } else { Some(0) };
-    let (doctor, looked) = netproof(machine, &["doctor"])?;
+    let (doctor, looked) = netproof(machine.limit, &["doctor"])?;
     let check = |name: &str| -> Result<Check, Failed> {
         let found = looked.iter().find_map(|event| match event {
             Event::Check(check) if check.check == name => Some(check.clone()),
@@ -194,7 +213,7 @@ fn is_named(machine: &Machine) -> Result<(), Failed> {
     }
 
     // A third node, since the world's own namespace counts and the smallest scenario has two.
-    let (run, told) = netproof(machine, &["run", "tutorials/web-database"])?;
+    let (run, told) = netproof(machine.limit, &["run", "tutorials/web-database"])?;
     let help = told.iter().find_map(|event| match event {
         Event::Failure { help, .. } => help.clone(),
         _ => None,

@@ -12,7 +12,9 @@
 //! * `life/...`: nothing of a run outlives it, whichever of its processes is killed;
 //! * `machines/...`: on a machine that can do less, `doctor` and `run` name the obstacle and its cure;
 //! * `load/...`: no verdict and no cause is wrong while every processor is busy otherwise;
-//! * `show/...`: the commands that a scenario stands for do what it does;
+//! * `implementations/busybox/...`: another implementation comes to the same facts and verdicts as
+//!   netproof's own, or is known not to;
+//! * `show/...`: the script that a scenario is shown as can be run;
 //! * `orphans`: scenarios and snapshots belong together.
 //!
 //! Worlds need a process without threads, and libtest runs every test in one that has them; so this
@@ -30,6 +32,7 @@ mod causes;
 mod flips;
 mod identity;
 mod idle;
+mod implementations;
 mod legacy;
 mod life;
 mod limited;
@@ -75,6 +78,7 @@ fn main() -> ExitCode {
     trials.extend(life::trials());
     trials.extend(limited::trials());
     trials.extend(load::trials());
+    trials.extend(implementations::trials(&scenarios));
     trials.extend(show::trials(&scenarios));
     trials.extend(orphans::trials(&scenarios));
     libtest_mimic::run(&arguments, trials).exit_code()

@@ -1,4 +1,4 @@
-//! The commands that scenarios stand for do what the scenarios do.
+//! The scripts that scenarios are shown as can be run, by a real shell.
 //!
 //! These cases need `ip`, `iptables`, `ip6tables`, `sysctl` and `unshare`. Where one is missing they are shown as
 //! ignored; `NETPROOF_REQUIRE=ip` says that none may be.
@@ -6,7 +6,7 @@
 use std::process::{Command, Stdio};
 
 use libtest_mimic::{Failed, Trial};
-use netproof::run::{Event, NamedScenario};
+use netproof::run::NamedScenario;
 use netproof::scenario::parse;
 
 use crate::support;
@@ -34,14 +34,10 @@ pub(crate) fn trials(scenarios: &[NamedScenario]) -> Vec<Trial> {
     }
     let mut trials = Vec::new();
     for scenario in scenarios {
-        let (first, second) = (scenario.clone(), scenario.clone());
+        let scenario = scenario.clone();
         trials.push(Trial::test(
-            format!("show/script/{}", first.name),
-            move || is_runnable(&first),
-        ));
-        trials.push(Trial::test(
-            format!("show/facts/{}", second.name),
-            move || same_facts(&second),
+            format!("show/script/{}", scenario.name),
+            move || is_runnable(&scenario),
         ));
     }
     trials.push(Trial::test(
@@ -87,36 +83,6 @@ fn sh(command: &str) -> Command {
         .env("PATH", support::FOLDERS.join(":"))
         .stdin(Stdio::null());
     sh
-}
-
-/// Runs a scenario by its commands; all verdicts have to be the same, and the facts the recorded
-/// ones to the byte.
-fn same_facts(scenario: &NamedScenario) -> Result<(), Failed> {
-    let ran = support::run(
-        support::netproof_run()
-            .args(["--implementation", "shell"])
-            .arg(&scenario.name),
-    )?;
-    let by_shell = ran.events.iter().any(
-        |event| matches!(event, Event::World { implementation, .. } if implementation == "shell"),
-    );
-    if ran.code == Some(0) && by_shell {
-        return Ok(());
-    }
-    if let Some((feature, reason)) = support::lacking(&ran.events) {
-        return support::unsupported(&feature, &reason);
-    }
-    let (mut report, mut text) = (netproof::report::Human::new(), String::new());
-    for event in &ran.events {
-        text += &report.take(event);
-    }
-    Err(format!(
-        "exit code {:?}\n{}{}",
-        ran.code,
-        support::plain(&text),
-        ran.stderr
-    )
-    .into())
 }
 
 /// A script that is run just so, here, changes nothing: it ends before its first command.

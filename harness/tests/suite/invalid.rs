@@ -10,7 +10,7 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
 use netproof::scenario::limits::SIZE_MAX;
-use netproof::scenario::{Diagnostic, Diagnostics, parse, parse_bytes, read};
+use netproof::scenario::{Diagnostic, Diagnostics, parse, parse_bytes, parse_manifest_bytes, read};
 use proptest::prelude::*;
 use proptest::sample::Index;
 use proptest::test_runner::Config;
@@ -18,8 +18,11 @@ use rstest::rstest;
 
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 
-/// What every snapshot of an invalid file is called before the name of the file.
-const PREFIX: &str = "invalid__";
+/// The folders of invalid files, and what the snapshots of each are called before the name of the file.
+const FOLDERS: &[(&str, &str)] = &[
+    ("fixtures/invalid", "invalid__"),
+    ("fixtures/manifests", "manifest__"),
+];
 
 /// Ids that need a file which is too large, or no file at all; each has a test of its own.
 const WITHOUT_FIXTURE: &[&str] = &[
@@ -37,10 +40,24 @@ const WITHOUT_FIXTURE: &[&str] = &[
 const LAST_RESORT: &str = "bad-value";
 
 fn fixtures() -> Vec<PathBuf> {
-    let folder = fs::read_dir(Path::new(ROOT).join("fixtures/invalid")).unwrap();
-    let mut files: Vec<_> = folder.map(|entry| entry.unwrap().path()).collect();
+    let folders = FOLDERS
+        .iter()
+        .flat_map(|(folder, _)| fs::read_dir(Path::new(ROOT).join(folder)).unwrap());
+    let mut files: Vec<_> = folders.map(|entry| entry.unwrap().path()).collect();
     files.sort();
     files
+}
+
+/// Tells whether a fixture is a manifest, and no scenario.
+fn is_manifest(path: &Path) -> bool {
+    path.parent()
+        .is_some_and(|folder| folder.ends_with("manifests"))
+}
+
+/// Names the snapshot of a fixture.
+fn snapshot_of(path: &Path) -> String {
+    let (_, prefix) = FOLDERS[usize::from(is_manifest(path))];
+    format!("{prefix}{}", stem(path))
 }
 
 fn stem(path: &Path) -> &str {
@@ -50,7 +67,11 @@ fn stem(path: &Path) -> &str {
 /// Returns the problems of a fixture, under a name that is the same on every machine.
 fn problems(path: &Path) -> Option<Diagnostics> {
     let name = path.strip_prefix(ROOT).unwrap().to_str().unwrap();
-    parse_bytes(name, &fs::read(path).unwrap()).err()
+    let bytes = fs::read(path).unwrap();
+    if is_manifest(path) {
+        return parse_manifest_bytes(name, &bytes).err();
+    }
+    parse_bytes(name, &bytes).err()
 }
 
 /// Returns what a problem lacks that a person needs.
@@ -118,7 +139,7 @@ fn every_invalid_file_is_refused_with_place_caret_and_help() {
                     .map(|lack| format!("{}: {lack}", stem(&path))),
             );
             let snapshot = std::panic::catch_unwind(|| {
-                insta::assert_snapshot!(format!("{PREFIX}{}", stem(&path)), problems);
+                insta::assert_snapshot!(snapshot_of(&path), problems);
             });
             if snapshot.is_err() {
                 failures.push(format!("{}: not as in its snapshot", stem(&path)));
@@ -131,7 +152,7 @@ fn every_invalid_file_is_refused_with_place_caret_and_help() {
 #[test]
 fn every_fixture_has_a_snapshot_and_every_snapshot_a_fixture() {
     let files = fixtures();
-    let fixtures: BTreeSet<_> = files.iter().map(|path| stem(path).to_owned()).collect();
+    let fixtures: BTreeSet<_> = files.iter().map(|path| snapshot_of(path)).collect();
     let folder = fs::read_dir(Path::new(ROOT).join("snapshots")).unwrap();
     let snapshots: BTreeSet<_> = folder
         .map(|entry| entry.unwrap().path())
@@ -139,7 +160,8 @@ fn every_fixture_has_a_snapshot_and_every_snapshot_a_fixture() {
             path.extension()
                 .is_some_and(|extension| extension == "snap")
         })
-        .filter_map(|path| stem(&path).strip_prefix(PREFIX).map(str::to_owned))
+        .map(|path| stem(&path).to_owned())
+        .filter(|name| FOLDERS.iter().any(|(_, prefix)| name.starts_with(prefix)))
         .collect();
     assert_eq!(fixtures, snapshots);
 }

@@ -9,6 +9,7 @@ mod committed;
 mod doctor;
 mod documents;
 mod explain;
+mod implementations;
 mod invalid;
 mod layers;
 mod packets;

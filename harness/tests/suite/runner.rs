@@ -106,7 +106,7 @@ steps:
 
 #[rstest]
 #[case::netlink(Choice::Native)]
-#[case::command(Choice::Shell)]
+#[case::command(Choice::named("iproute2-iptables").unwrap())]
 fn an_operation_that_is_not_done_in_time_is_named_and_ends_the_run(#[case] choice: Choice) {
     let deadlines = Deadlines {
         operation: Duration::ZERO,

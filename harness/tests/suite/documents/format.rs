@@ -4,7 +4,8 @@ use std::fs;
 use std::path::Path;
 
 use netproof::scenario::{
-    Cause, Diagnostic, IFNAME_MAX, NODE_NAME_MAX, limits, parse, parse_bytes,
+    Cause, Diagnostic, IFNAME_MAX, NODE_NAME_MAX, limits, parse, parse_bytes, parse_manifest,
+    parse_manifest_bytes,
 };
 use rstest::rstest;
 
@@ -25,13 +26,18 @@ fn the_table_of_causes_is_the_list_of_causes() {
 }
 
 #[test]
-fn every_scenario_that_a_document_shows_is_right() {
+fn every_scenario_and_manifest_that_a_document_shows_is_right() {
     let mut found = 0;
     for document in documents() {
         for block in blocks(&read(&document), "yaml") {
             found += 1;
             let place = format!("{document}:{}", block.line);
-            if let Err(problems) = parse(&place, &scenario_of(&block.text)) {
+            let problems = if block.text.starts_with("name:") {
+                parse_manifest(&place, &block.text).err()
+            } else {
+                parse(&place, &scenario_of(&block.text)).err()
+            };
+            if let Some(problems) = problems {
                 panic!("{place}:\n{problems}");
             }
         }
@@ -120,7 +126,11 @@ fn every_diagnostic_is_listed_with_an_example_that_shows_it() {
         };
         let file = target.trim_end_matches(')');
         let bytes = fs::read(Path::new(ROOT).join(file)).unwrap();
-        let problems = parse_bytes(file, &bytes).unwrap_err();
+        let problems = if file.starts_with("fixtures/manifests") {
+            parse_manifest_bytes(file, &bytes).unwrap_err()
+        } else {
+            parse_bytes(file, &bytes).unwrap_err()
+        };
         let shows = |problem: &Diagnostic| problem.id == id && problem.message == message;
         assert!(problems.problems().iter().any(shows), "{file}: {problems}");
     }

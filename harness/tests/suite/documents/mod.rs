@@ -1,6 +1,7 @@
 //! The documents: what they show is run, what they list is compared with the program.
 
 mod format;
+mod implementations;
 mod machine;
 mod readme;
 mod reference;

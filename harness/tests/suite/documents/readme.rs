@@ -49,7 +49,8 @@ fn every_event_is_in_the_table_of_the_readme() {
     let (looked, _) = netproof("doctor --format json");
     let question = format!("explain --format json {FAILING} --from web --to 10.2.0.2");
     let (explained, _) = netproof(&question);
-    let output = ran + &looked + &explained;
+    let (decided, _) = netproof("claims --format json tutorials/tcp-server");
+    let output = ran + &looked + &explained + &decided;
     let emitted: BTreeSet<&str> = output
         .lines()
         .filter_map(|line| line.strip_prefix("{\"event\":\"")?.split('"').next())

@@ -83,7 +83,7 @@ fn the_documents_name_what_is_hidden_as_the_program_does() {
         assert!(text.contains(&format!("`{}`", netproof::world::WORLD_ARGUMENT)));
         assert!(text.contains("run --hostile-baseline`"));
     }
-    assert!(read("CONTRIBUTING.md").contains("`netproof run --implementation shell`"));
+    assert!(read("CONTRIBUTING.md").contains("`netproof run --implementation iproute2-iptables`"));
     assert!(read("ARCHITECTURE.md").contains(&format!("outlives {limit} seconds")));
     let [operation, step] = [
         netproof::world::deadline::OPERATION,

@@ -1,0 +1,174 @@
+//! Every implementation that is a manifest comes to what netproof's own comes to: the same facts to the
+//! byte, the same verdicts, the same fates and causes; as far as it goes.
+//!
+//! Where a program that a manifest needs is missing, its cases are shown as ignored;
+//! `NETPROOF_REQUIRE=busybox` says that none may be.
+
+use libtest_mimic::{Failed, Trial};
+use netproof::implement::{Choice, missing};
+use netproof::judge::Verdict;
+use netproof::run::{Event, NamedScenario};
+use netproof::scenario::{Manifest, parse};
+
+use crate::support;
+
+pub(crate) fn trials(scenarios: &[NamedScenario]) -> Vec<Trial> {
+    let manifests = Choice::names().filter_map(|name| Choice::named(name)?.manifest().ok()?);
+    let mut trials = Vec::new();
+    for manifest in manifests {
+        let missing = missing(&manifest);
+        let required = support::required();
+        let ignored = !missing.is_empty() && missing.iter().all(|tool| !required.holds(tool));
+        if ignored {
+            let missing = missing.join(", no ");
+            eprintln!(
+                "implementations/{}: ignored, for there is no {missing}",
+                manifest.name
+            );
+        }
+        for scenario in scenarios {
+            let (manifest, scenario) = (manifest.clone(), scenario.clone());
+            let name = format!("implementations/{}/{}", manifest.name, scenario.name);
+            let trial = Trial::test(name, move || comes_to_the_same(&manifest, &scenario));
+            trials.push(trial.with_ignored_flag(ignored));
+        }
+    }
+    trials
+}
+
+/// What a scenario came to with an implementation.
+struct Came {
+    ran: support::Ran,
+    /// Everything that was found, in words; no times and no numbers of attempts.
+    found: Vec<String>,
+    verdict: Option<Verdict>,
+}
+
+fn run(implementation: &str, scenario: &NamedScenario) -> Result<Came, Failed> {
+    let ran = support::run(
+        support::netproof_run()
+            .args(["--implementation", implementation])
+            .arg(&scenario.name),
+    )?;
+    let mut found = Vec::new();
+    let (mut verdict, mut by) = (None, String::new());
+    for event in &ran.events {
+        match event {
+            Event::World { implementation, .. } => by.clone_from(implementation),
+            Event::Scenario { verdict: of, .. } => verdict = Some(*of),
+            Event::Facts { text, name, .. } => found.push(format!("{name}:\n{text}")),
+            Event::Probe {
+                step,
+                kind,
+                from,
+                to,
+                fate,
+                after,
+                by,
+                cause,
+                how,
+                leg,
+                ttl,
+                source,
+                ..
+            } => found.push(format!(
+                "step {step}: {kind} {from} {to}: {fate} {after:?} {by:?} {cause:?} {how:?} {leg:?} \
+                 {ttl:?} {source:?}"
+            )),
+            Event::Expectation {
+                step,
+                expectation,
+                observed,
+                verdict,
+                path,
+                ..
+            } => found.push(format!(
+                "step {step}, expectation {expectation}: {observed} {verdict} {path:?}"
+            )),
+            _ => {}
+        }
+    }
+    if by != implementation {
+        return Err(format!("`{by}` carried it out, not `{implementation}`").into());
+    }
+    Ok(Came {
+        ran,
+        found,
+        verdict,
+    })
+}
+
+/// The first operation that the manifest has no commands for, in words.
+fn no_way(manifest: &Manifest, scenario: &NamedScenario) -> Result<Option<String>, Failed> {
+    let scenario = parse(&scenario.file, &scenario.text)?;
+    let steps = scenario.steps.iter().flat_map(|step| &step.operations);
+    let found = scenario
+        .given
+        .iter()
+        .chain(steps)
+        .filter(|item| !Manifest::NOT_ITS_OWN.contains(&item.operation.verb()))
+        .find_map(|item| manifest.commands(&item.operation).err());
+    Ok(found.map(|no_way| format!("{} has {no_way}", manifest.name)))
+}
+
+/// Why the run ended before its end: an operation that was not done.
+fn obstacle(came: &Came) -> Option<(Verdict, Option<String>, Option<String>)> {
+    came.ran.events.iter().find_map(|event| match event {
+        Event::Operation { verdict, .. } if *verdict == Verdict::Pass => None,
+        Event::Operation {
+            verdict,
+            reason,
+            lacks,
+            ..
+        } => Some((*verdict, reason.clone(), lacks.clone())),
+        _ => None,
+    })
+}
+
+fn comes_to_the_same(manifest: &Manifest, scenario: &NamedScenario) -> Result<(), Failed> {
+    let (native, other) = (run("native", scenario)?, run(&manifest.name, scenario)?);
+    let shown = |why: &str| {
+        let (mut report, mut text) = (netproof::report::Human::new(), String::new());
+        for event in &other.ran.events {
+            text += &report.take(event);
+        }
+        let text = support::plain(&text);
+        Failed::from(format!(
+            "{why}\nexit code {:?}\n{text}{}",
+            other.ran.code, other.ran.stderr
+        ))
+    };
+    let other_end = obstacle(&other);
+    if let Some((Verdict::Unsupported, reason, Some(lacks))) = &other_end {
+        return support::unsupported(lacks, reason.as_deref().unwrap_or_default());
+    }
+    let wanted_end = no_way(manifest, scenario)?;
+    let is_known = manifest.deviation(&scenario.name).is_some();
+    // As far as it goes, it comes to the same.
+    let as_far = other.found.len().min(native.found.len());
+    let differs = (0..as_far).find(|at| native.found[*at] != other.found[*at]);
+    if let Some(at) = differs.filter(|_| !is_known) {
+        let (native, other) = (&native.found[at], &other.found[at]);
+        return Err(shown(&format!(
+            "native: {native}\n{}: {other}",
+            manifest.name
+        )));
+    }
+    let (verdict, code) = match (&wanted_end, is_known) {
+        (Some(_), _) => (Verdict::Unsupported, 3),
+        (None, true) => (Verdict::Xfail, 0),
+        (None, false) => (Verdict::Pass, 0),
+    };
+    if (other.verdict, other.ran.code) != (Some(verdict), Some(code)) {
+        return Err(shown(&format!("it is to be {verdict}")));
+    }
+    match wanted_end {
+        Some(wanted) if other_end != Some((verdict, Some(wanted.clone()), None)) => {
+            Err(shown(&format!("it is to be unsupported: {wanted}")))
+        }
+        None if !is_known && native.found.len() != other.found.len() => {
+            Err(shown("it is to come as far as netproof's own"))
+        }
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,106 @@
+//! What is said of manifests: the tables are the program's, and the example is the fixture.
+
+use std::collections::BTreeSet;
+
+use netproof::carried;
+use netproof::implement::Choice;
+use netproof::scenario::{Manifest, parse, parse_manifest};
+use rstest::rstest;
+
+use super::{blocks, code, read, table};
+
+const DOCUMENT: &str = "docs/implementations.md";
+
+fn manifest(name: &str) -> Manifest {
+    Choice::named(name).unwrap().manifest().unwrap().unwrap()
+}
+
+#[test]
+fn the_manifest_that_is_shown_first_is_the_fixture() {
+    let shown = blocks(&read(DOCUMENT), "yaml");
+    assert_eq!(shown[0].text, read("fixtures/implementations/mine.yaml"));
+}
+
+#[test]
+fn the_table_of_filters_is_that_of_the_program() {
+    let rows = table(&read(DOCUMENT), &["filter", "what it makes of the value"]);
+    let listed: Vec<&str> = rows.iter().map(|row| code(&row[0])).collect();
+    assert_eq!(listed, Manifest::FILTERS);
+}
+
+#[test]
+fn the_table_of_keys_is_that_of_the_program() {
+    let problems = parse_manifest("x.yaml", "qqqqqqqq: x").unwrap_err();
+    let help = problems.problems()[0].help.clone().unwrap_or_default();
+    let known: BTreeSet<&str> = help
+        .split_once(": ")
+        .map(|(_, keys)| keys.split(", ").collect())
+        .unwrap_or_default();
+    let rows = table(&read(DOCUMENT), &["key", "what stands there"]);
+    let listed: BTreeSet<&str> = rows.iter().map(|row| code(&row[0])).collect();
+    assert_eq!(listed, known);
+}
+
+/// Everything in the carried scenarios that an implementation has no commands for.
+fn no_ways(manifest: &Manifest) -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    for scenario in carried::scenarios() {
+        let scenario = parse(&scenario.file, &scenario.text).unwrap();
+        let steps = scenario.steps.into_iter().flat_map(|step| step.operations);
+        for item in scenario.given.into_iter().chain(steps) {
+            if Manifest::NOT_ITS_OWN.contains(&item.operation.verb()) {
+                continue;
+            }
+            found.extend(
+                manifest
+                    .commands(&item.operation)
+                    .err()
+                    .map(|it| it.to_string()),
+            );
+        }
+    }
+    found
+}
+
+#[test]
+fn what_busybox_cannot_do_is_listed() {
+    let rows = table(&read(DOCUMENT), &["with `busybox`"]);
+    let listed: BTreeSet<String> = rows.into_iter().map(|mut row| row.remove(0)).collect();
+    assert_eq!(listed, no_ways(&manifest("busybox")));
+}
+
+#[rstest]
+fn iproute2_does_everything(#[values("iproute2-iptables", "iproute2-nft")] name: &str) {
+    assert_eq!(no_ways(&manifest(name)), BTreeSet::new());
+}
+
+#[test]
+fn every_deviation_is_listed_and_of_a_scenario() {
+    let rows = table(
+        &read(DOCUMENT),
+        &["scenario", "what `busybox` does otherwise"],
+    );
+    let listed: Vec<(&str, &str)> = rows
+        .iter()
+        .map(|row| (code(&row[0]), row[1].as_str()))
+        .collect();
+    let busybox = manifest("busybox");
+    let known: Vec<(&str, &str)> = busybox
+        .deviations
+        .iter()
+        .map(|it| (it.scenario.as_str(), it.reason.as_str()))
+        .collect();
+    assert_eq!(listed, known);
+    let scenarios = carried::scenarios();
+    for (scenario, _) in known {
+        assert!(scenarios.iter().any(|it| it.name == scenario), "{scenario}");
+    }
+}
+
+#[test]
+fn the_names_in_the_document_are_those_of_the_program() {
+    let text = read(DOCUMENT);
+    for name in Choice::names() {
+        assert!(text.contains(&format!("`{name}`")), "{name}");
+    }
+}
