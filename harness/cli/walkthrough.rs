@@ -4,14 +4,14 @@ use std::collections::BTreeMap;
 
 use super::out::{print, print_error, unwritable};
 use super::run::exit_of;
-use super::select::{Selected, select};
+use super::select::select;
 use super::workers::{Told, run_all};
 use super::{Exit, WalkthroughArgs};
 use crate::carried::CLAIMS;
 use crate::judge::Verdict;
-use crate::report::{Human, Walkthrough};
+use crate::report::{Human, Shown, Walkthrough};
 use crate::run::{Runner, Totals};
-use crate::scenario::{ClaimId, Scenario};
+use crate::scenario::{ClaimId, Claims, Scenario, Step};
 
 /// Runs scenarios and tells each step by step.
 pub(super) fn walkthrough(args: &WalkthroughArgs) -> Exit {
@@ -35,7 +35,16 @@ pub(super) fn walkthrough(args: &WalkthroughArgs) -> Exit {
         }
     }
     selected.sort_by_cached_key(|it| (first_claim(&it.scenario), it.named.name.clone()));
-    let mut sections: BTreeMap<String, Walkthrough> = selected.iter().map(section).collect();
+    let shown = Shown::new(selected.iter().map(|it| &it.scenario));
+    let mut sections: BTreeMap<String, Walkthrough<'_>> = selected
+        .iter()
+        .enumerate()
+        .map(|(number, it)| {
+            let name = &it.named.name;
+            let section = Walkthrough::new(name, number, &it.scenario, &shown);
+            (name.clone(), section)
+        })
+        .collect();
     let runner = Runner::new(args.tier.into(), false);
     let (mut human, mut totals) = (Human::new(), Totals::default());
     run_all(&runner, &selected, args.jobs, |told| match told {
@@ -55,8 +64,11 @@ pub(super) fn walkthrough(args: &WalkthroughArgs) -> Exit {
     });
     runner.wait_until_gone();
     let mut text = format!(
-        "# {}\n\n<!-- `netproof walkthrough` prints this file. -->\n",
-        args.source.as_deref().unwrap_or("Scenarios")
+        "# {}, step by step\n\n<!-- `netproof walkthrough{}` prints this file. -->\n",
+        title(args.source.as_deref().unwrap_or("scenarios")),
+        args.source
+            .as_ref()
+            .map_or_else(String::new, |source| format!(" --source {source}")),
     );
     for it in &selected {
         if let Some(section) = sections.remove(&it.named.name) {
@@ -66,8 +78,14 @@ pub(super) fn walkthrough(args: &WalkthroughArgs) -> Exit {
     print(&text).map_or_else(|error| unwritable(&error), |()| exit_of(&totals, false))
 }
 
-fn section(of: &Selected) -> (String, Walkthrough) {
-    (of.named.name.clone(), Walkthrough::new(&of.scenario.title))
+/// Makes a title of the id of a source: `linux-network-namespace` is "Linux network namespace".
+fn title(source: &str) -> String {
+    let words = source.replace('-', " ");
+    let mut letters = words.chars();
+    match letters.next() {
+        Some(first) => first.to_uppercase().chain(letters).collect(),
+        None => words,
+    }
 }
 
 /// Claims stand in the order of their text, so scenarios do by the first of it that they decide; those
@@ -79,11 +97,9 @@ fn first_claim(scenario: &Scenario) -> (bool, Option<ClaimId>) {
         .filter(|said| Some(said.source) == source)
         .filter_map(|said| said.id.parse().ok())
         .collect();
-    let of_items = scenario.operations().flat_map(|item| item.claims.ids());
-    let expectations = scenario.steps.iter().flat_map(|step| &step.expectations);
-    let of_expectations = expectations.flat_map(|it| it.claims().ids());
-    let first = of_items
-        .chain(of_expectations)
+    let claims = scenario.steps.iter().flat_map(Step::claims);
+    let first = claims
+        .flat_map(Claims::ids)
         .filter(|id| of_source.contains(id))
         .min()
         .cloned();

@@ -13,4 +13,4 @@ pub use claims::{claims_as_markdown, claims_as_table};
 pub use doctor::doctor;
 pub use human::Human;
 pub use pcapng::pcapng;
-pub use walkthrough::Walkthrough;
+pub use walkthrough::{Shown, Walkthrough};

@@ -3,6 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
 
+use super::claim::Claims;
 use super::expectation::Expectation;
 use super::name::NodeName;
 use super::operation::Item;
@@ -125,6 +126,14 @@ impl FactKind {
             Self::Mounts => "mounts",
             Self::Reachability => "reachability",
         }
+    }
+}
+
+impl Step {
+    /// Goes through what its operations and expectations say of claims.
+    pub fn claims(&self) -> impl Iterator<Item = &Claims> {
+        let of_items = self.operations.iter().map(|item| &item.claims);
+        of_items.chain(self.expectations.iter().map(Expectation::claims))
     }
 }
 

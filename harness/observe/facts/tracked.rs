@@ -5,12 +5,17 @@ use std::net::IpAddr;
 use crate::kernel::conntrack::{Ends, Tracked};
 use crate::observe::attempt::is_fresh;
 
+/// The number of the Internet Group Management Protocol.
+const IGMP: u8 = 2;
+
 /// Writes each connection once, in the order of its text: protocol, way there, way back.
 ///
 /// A port that was chosen for a single probe is `fresh`, and one that address translation put in its
-/// place is `other`: both differ from run to run.
+/// place is `other`: both differ from run to run. IGMP is left out: a kernel says by it, of its own
+/// accord and at times that it draws by lot, which groups it listens to (RFC 3376, section 5.1).
 pub(super) fn lines(connections: &[Tracked]) -> Vec<String> {
-    let mut lines: Vec<String> = connections.iter().map(line).collect();
+    let told = connections.iter().filter(|of| of.protocol != IGMP);
+    let mut lines: Vec<String> = told.map(line).collect();
     lines.sort();
     lines.dedup();
     lines
@@ -121,6 +126,16 @@ mod tests {
             back: ends(to, answers_to),
         };
         assert_eq!(lines(&[connection.clone(), connection]), [expected]);
+    }
+
+    #[test]
+    fn what_a_kernel_says_by_lot_is_left_out() {
+        let report = Tracked {
+            protocol: IGMP,
+            there: ends("10.0.0.1:0", "224.0.0.22:0"),
+            back: ends("224.0.0.22:0", "10.0.0.1:0"),
+        };
+        assert!(lines(&[report]).is_empty());
     }
 
     #[test]

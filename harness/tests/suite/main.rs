@@ -17,3 +17,4 @@ mod runner;
 mod schema;
 mod show;
 mod verbs;
+mod walkthroughs;

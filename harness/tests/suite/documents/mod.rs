@@ -22,7 +22,7 @@ fn read(path: &str) -> String {
 /// Lists every document, as a path below the root.
 fn documents() -> Vec<String> {
     let mut found = Vec::new();
-    for folder in ["", "docs"] {
+    for folder in ["", "docs", "docs/walkthroughs"] {
         for entry in fs::read_dir(Path::new(ROOT).join(folder)).unwrap() {
             let path = entry.unwrap().path();
             if path.extension().is_some_and(|ending| ending == "md") {
