@@ -58,7 +58,7 @@ causes! {
     LinkDown "link-down" "An interface on the way is down.",
     NoCarrier "no-carrier" "An interface is up, but what is behind it carries nothing.",
     BridgeDown "bridge-down" "The bridge that the port belongs to is down.",
-    NotEnslaved "not-enslaved" "The interface belongs to no bridge, and the node has one.",
+    NotEnslaved "not-enslaved" "The interface belongs to no bridge that could pass it on.",
     PortIsolated "port-isolated" "Both ports of the bridge are isolated.",
     PortNotForwarding "port-not-forwarding" "A port of the bridge does not forward.",
     PortNotFlooding "port-not-flooding" "The bridge does not know the address, and the port is not flooded.",

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::packet::{Packet, link_ref};
 use super::segment::{self, Segment};
-use super::{Explanation, ObserveError, Scene, Search, neighbour, rules, tunnel, wire};
+use super::{Explanation, ObserveError, Scene, Search, neighbour, rules, station, tunnel, wire};
 use crate::kernel::packet_sockets;
 use crate::observe::Observer;
 use crate::observe::frame::Direction;
@@ -66,6 +66,13 @@ pub(super) async fn lost(
     }
     if let Some(found) = tunnel::ended(scene, search, &ends) {
         return Ok(Some(found));
+    }
+    let arrived = ends.iter().filter(|end| end.direction == Direction::In);
+    let apart = arrived
+        .filter(|end| end.master.is_none())
+        .find_map(|end| station::not_joined(scene, search, end));
+    if apart.is_some() {
+        return Ok(apart);
     }
     for end in ends.iter().filter(|end| end.direction == Direction::Out) {
         let found = tunnel::not_sent(observer, scene, search, end).await?;

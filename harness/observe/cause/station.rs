@@ -68,7 +68,8 @@ async fn for_another(
         {
             // Rightly: a bridge that has not learned the address sends the frame everywhere.
             let right = (owner.clone(), link.index);
-            return segment::stopped(scene, search, scene.walk, packet.leg, &right, true);
+            let stopped = segment::stopped(scene, search, scene.walk, packet.leg, &right, true)?;
+            return Ok(stopped.or_else(|| not_joined(scene, search, packet)));
         }
         let how = if entry.state == NeighbourState::Permanent {
             "set by hand"
@@ -130,6 +131,26 @@ fn between_ports(scene: &Scene<'_>, search: &mut Search, packet: &Packet) -> Opt
         Some(_) => packet.on.clone(),
     };
     neighbour::not_enslaved(search, node, &outside, &bridges)
+}
+
+/// The station that the frame is rightly for hangs on another interface of this node, which has no
+/// bridge at all.
+pub(super) fn not_joined(
+    scene: &Scene<'_>,
+    search: &mut Search,
+    packet: &Packet,
+) -> Option<Explanation> {
+    let (topology, node) = (scene.topology, &packet.on.node);
+    let (owner, link) = station(topology, packet.to)?;
+    let (far, port) = topology.peer(owner, link.index)?;
+    let mut links = topology.links_of(node).iter();
+    if far != node || port.index == packet.link || links.any(|link| link.kind == LinkKind::Bridge) {
+        return None;
+    }
+    let (here, there) = (&packet.on, link_ref(topology, node, port.index)?);
+    search.found(format!("bridges of {node}"), "none");
+    let why = format!("no bridge of {node} joins {here} and {there}, behind which {owner} is");
+    Some(search.name(Cause::NotEnslaved, here.clone(), why, None))
 }
 
 /// Rules let it pass: it is routed, or taken.
