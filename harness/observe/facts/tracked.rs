@@ -5,12 +5,16 @@ use std::net::IpAddr;
 use crate::kernel::conntrack::{Ends, Tracked};
 use crate::observe::attempt::is_fresh;
 
+/// IGMP, which a bridge that watches multicast speaks by itself, at times of its own choice.
+const IGMP: u8 = 2;
+
 /// Writes each connection once, in the order of its text: protocol, way there, way back.
 ///
 /// A port that was chosen for a single probe is `fresh`, and one that address translation put in its
 /// place is `other`: both differ from run to run.
 pub(super) fn lines(connections: &[Tracked]) -> Vec<String> {
-    let mut lines: Vec<String> = connections.iter().map(line).collect();
+    let asked_for = connections.iter().filter(|it| it.protocol != IGMP);
+    let mut lines: Vec<String> = asked_for.map(line).collect();
     lines.sort();
     lines.dedup();
     lines
@@ -121,6 +125,16 @@ mod tests {
             back: ends(to, answers_to),
         };
         assert_eq!(lines(&[connection.clone(), connection]), [expected]);
+    }
+
+    #[test]
+    fn what_a_bridge_says_by_itself_is_left_out() {
+        let connection = Tracked {
+            protocol: IGMP,
+            there: ends("10.10.0.1:0", "224.0.0.22:0"),
+            back: ends("224.0.0.22:0", "10.10.0.1:0"),
+        };
+        assert_eq!(lines(&[connection]), Vec::<String>::new());
     }
 
     #[test]
