@@ -41,12 +41,12 @@ pub const CLAIMS: &[Said] = &[
     said(
         "N4",
         NOTES,
-        "A Linux machine does not forward between its interfaces until ip_forward is set to 1",
+        "By default Linux forwards no packet from one of its interfaces to another",
     ),
     said(
         "N5",
         NOTES,
-        "A namespace sees none of its host's interfaces, addresses, routes and rules",
+        "A container knows nothing of its host's network: no interface, address, route or neighbour",
     ),
     said(
         "N6",
@@ -68,6 +68,16 @@ pub const CLAIMS: &[Said] = &[
         NOTES,
         "The recipe of eight steps ends with namespaces that reach the internet by masquerade",
     ),
+    said(
+        "N10",
+        NOTES,
+        "/proc/sys/net/ipv4/ip_forward tells whether packets are forwarded",
+    ),
+    said(
+        "N11",
+        NOTES,
+        "With a bridge each cable ends at the bridge, and no longer at the other namespace",
+    ),
     said("B1", BRIDGES, "A new namespace holds nothing but lo"),
     said(
         "B2",
@@ -82,7 +92,7 @@ pub const CLAIMS: &[Said] = &[
     said(
         "B4",
         BRIDGES,
-        "An interface that is moved loses what it had: it is down and without addresses, and its peer has no carrier",
+        "An end that is set up before it is moved carries packets in its namespace",
     ),
     said(
         "B5",
@@ -100,6 +110,11 @@ pub const CLAIMS: &[Said] = &[
         "The clean-up leaves nothing: deleting one end of a cable deletes the other, deleting a namespace deletes what is in it",
     ),
     said(
+        "B8",
+        BRIDGES,
+        "Any interface, be it physical or virtual, can be moved between namespaces",
+    ),
+    said(
         "L1",
         LINUX,
         "Both namespaces are there under their names after they were added",
@@ -112,7 +127,7 @@ pub const CLAIMS: &[Said] = &[
     said(
         "L3",
         LINUX,
-        "Adding the address 10.10.0.10/16 makes a route to 10.10.0.0/16 by itself",
+        "The route to 10.10.0.0/16 is in the table of the namespace without anybody having added it",
     ),
     said(
         "L4",
@@ -157,12 +172,32 @@ pub const CLAIMS: &[Said] = &[
     said(
         "L12",
         LINUX,
-        "NAT tells connections apart by changing the source port where it must: two nodes use one port to one server",
+        "Behind one address NAT gives each connection a source port of its own, by which the answers find back",
     ),
     said(
         "L13",
         LINUX,
-        "Traffic between the namespaces is not translated, since the rule leaves out what goes to app_br",
+        "The rule leaves out what goes to app_br: traffic between the namespaces is not translated",
+    ),
+    said(
+        "L14",
+        LINUX,
+        "All the devices are down after they were made and wired",
+    ),
+    said(
+        "L15",
+        LINUX,
+        "The bridge is why there is a route to the other namespace that nobody added",
+    ),
+    said(
+        "L16",
+        LINUX,
+        "From the internet nobody reaches the private address of a namespace",
+    ),
+    said(
+        "L17",
+        LINUX,
+        "NAT replaces the source port of each packet that leaves as well as its address",
     ),
     said(
         "D1",
@@ -222,14 +257,49 @@ pub const CLAIMS: &[Said] = &[
         "A published port reaches the container from outside",
     ),
     said(
+        "D14",
+        DOCKER,
+        "The namespace of the host is listed under the name default",
+    ),
+    said(
+        "D15",
+        DOCKER,
+        "Before a default route is added, each namespace has a route to its own subnet only",
+    ),
+    said(
+        "D16",
+        DOCKER,
+        "Each interface must have an IP address that no other interface has",
+    ),
+    said(
+        "D17",
+        DOCKER,
+        "All the network modes of Docker are set up by way of docker0",
+    ),
+    said(
+        "D18",
+        DOCKER,
+        "A container on the bridge has an eth0, whose other end is a port of docker0, and a default gateway",
+    ),
+    said(
+        "D19",
+        DOCKER,
+        "The rule translates what leaves the bridge, except for what stays on it",
+    ),
+    said(
+        "D20",
+        DOCKER,
+        "A bridge makes one network of two, while networks that a router joins remain separate",
+    ),
+    said(
         "G1",
         GIST,
-        "A bridge learns MAC addresses, and supports STP, VLAN filtering and multicast snooping",
+        "A bridge behaves like a switch, which learns addresses, and supports STP and multicast snooping",
     ),
     said(
         "G2",
         GIST,
-        "A TUN device carries IP packets only and cannot be a port of a bridge",
+        "A TUN device works at layer three and cannot be a port of a bridge",
     ),
     said(
         "G3",
@@ -266,7 +336,7 @@ pub const CLAIMS: &[Said] = &[
     said(
         "G11",
         GIST,
-        "The same address and port can be used in two namespaces at once, by different servers",
+        "Processes in two namespaces see different networks: one address leads each of them to its own",
     ),
     said(
         "G12",
@@ -301,6 +371,33 @@ pub const CLAIMS: &[Said] = &[
     said(
         "G18",
         GIST,
-        "With forwarding and NAT 8.8.8.8 answers, with a TTL lowered by each router",
+        "With NAT and forwarding as the last two commands, ns1 reaches 8.8.8.8",
+    ),
+    said(
+        "G19",
+        GIST,
+        "An answer from 8.8.8.8 comes with ttl 61, which is lowered by each router that it crosses",
+    ),
+    said(
+        "G20",
+        GIST,
+        "Only a bridge lets two namespaces talk that each have a cable to the host",
+    ),
+    said("G21", GIST, "A TAP device can carry any protocol"),
+    said(
+        "G22",
+        GIST,
+        "An end that was moved is seen in its own namespace only, where it is down",
+    ),
+    said("G23", GIST, "A bridge supports VLAN filtering"),
+    said(
+        "G24",
+        GIST,
+        "A bridge that is up and has no port yet has carrier",
+    ),
+    said(
+        "G25",
+        GIST,
+        "For the host to reach the namespaces by its routing table, the bridge needs an address",
     ),
 ];

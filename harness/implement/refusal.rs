@@ -14,6 +14,7 @@ const SENTENCES: &[(&str, Errno)] = &[
     ("Unknown device type", Errno::EOPNOTSUPP),
     ("mtu less than device minimum", Errno::EINVAL),
     ("IPv6 is disabled on this device", Errno::EACCES),
+    ("The interface netns is immutable", Errno::EINVAL),
 ];
 
 /// Reads out of what a program said which error number the kernel gave it; `EIO` where it does not
@@ -72,6 +73,7 @@ mod tests {
         Errno::ENODEV
     )]
     #[case::only_the_kernels_sentence("Error: Device for nexthop is not up.\n", Errno::ENETDOWN)]
+    #[case::kept_where_it_is("Error: The interface netns is immutable.\n", Errno::EINVAL)]
     #[case::something_else("usage: ip ...\n", Errno::EIO)]
     #[case::nothing("", Errno::EIO)]
     fn the_error_number_is_read_out_of_what_a_tool_says(#[case] said: &str, #[case] errno: Errno) {
