@@ -44,7 +44,7 @@
 //! #       - {ping: {from: web, to: 127.0.0.1}, reply: {ttl: 64}}
 //! # ";
 //! # let scenario = parse("lo.yaml", text)?;
-//! # let expectation = &scenario.steps[0].expectations[0];
+//! # let expectation = scenario.steps[0].expectations[0].probe().ok_or("a table")?;
 //!
 //! let fate = Fate::Reply { ttl: Some(63), source: None, by: None };
 //! let record = Record {
@@ -58,7 +58,7 @@
 //! let judgement = judge(expectation, &record, &|link| link.node.as_str() == "web");
 //! assert_eq!(judgement.verdict, Verdict::Fail);
 //! assert_eq!((judgement.mismatches[0].expected.as_str(), judgement.mismatches[0].seen.as_str()), ("64", "63"));
-//! # Ok::<(), netproof::scenario::Diagnostics>(())
+//! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
 //! [`run::Runner`] carries scenarios out. A world is a process of its own, because a process with

@@ -18,7 +18,7 @@ const BURN: &str = "__burn";
 
 /// How often every scenario runs, unless `NETPROOF_LOAD_ROUNDS` says otherwise: 6 rounds are more
 /// than ten thousand probes.
-const ROUNDS: u32 = 2;
+const ROUNDS: u32 = 1;
 
 /// How often the scenarios of `fates` run besides, in each round.
 const FATES_TIMES: u32 = 5;
