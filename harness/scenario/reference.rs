@@ -134,7 +134,7 @@ impl Shapes {
         match shape["description"].as_str().filter(|_| named) {
             _ if is("array") => format!("a list; each {}", self.value(&shape["items"])),
             _ if is("boolean") => "`true` or `false`".to_owned(),
-            _ if is("integer") => match &shape["maximum"] {
+            _ if is("integer") && !is("string") => match &shape["maximum"] {
                 Value::Null => "a number".to_owned(),
                 max => format!("a number up to {max}"),
             },

@@ -78,7 +78,6 @@ as_pattern! {
     Destination: r"^(default|[0-9A-Fa-f:.]+(/[0-9]{1,3})?)$", "`default`, or a prefix such as `10.0.0.0/24`";
     Broadcast: r"^(\+|[0-9.]+)$", "`+` for all host bits set, or an address";
     MacAddress: r"^[0-9A-Fa-f]{2}(:[0-9A-Fa-f]{2}){5}$", "A hardware address, such as `02:00:00:00:00:01`";
-    EtherType: r"^0x[0-9A-Fa-f]{4}$", "The protocol of a frame, such as `0x88b6`";
     CommandWord: r"^\S.*$", "A word of a command, such as `add`";
     SysctlKey: r"^net[./]", "A setting under `net.`, such as `net.ipv4.ip_forward`";
 }
@@ -119,6 +118,21 @@ as_number! {
     VlanId: "The number of a VLAN";
     EchoSize: "How many bytes a ping carries";
     VxlanId: "The number of a VXLAN segment";
+}
+
+impl JsonSchema for EtherType {
+    fn schema_name() -> Cow<'static, str> {
+        "EtherType".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        // YAML takes what begins with `0x` for a number.
+        json_schema!({
+            "type": ["string", "integer"],
+            "pattern": "^0x[0-9A-Fa-f]{4}$",
+            "description": "The protocol of a frame, such as `0x88b6`",
+        })
+    }
 }
 
 impl JsonSchema for TableId {
