@@ -11,7 +11,7 @@ use crate::report::Human;
 use crate::run::{Blame, Event, Runner};
 use crate::scenario::{
     Exchange, LinkRef, Located, NodeName, Ping, Probe, Question, RawFrame, Scenario, Solicitation,
-    ValueError,
+    SentTo, ValueError,
 };
 
 /// Says what becomes of one probe after a step.
@@ -78,13 +78,14 @@ fn question(args: &ExplainArgs, scenario: &Scenario) -> Result<Question, ValueEr
         });
         return checked(args, scenario, probe);
     }
-    let to: IpAddr = args.to.parse().map_err(|_| {
-        let message = format!("`{}` is not an address", args.to);
-        ValueError::new("bad-address", message, "write it as 10.0.0.2")
-    })?;
-    let to = Located::nowhere(to);
+    let to: SentTo = args.to.parse()?;
     let probe = if args.kind.arp {
         let from = Located::nowhere(args.from.parse::<LinkRef>()?);
+        let asked = to.address().ok_or_else(|| {
+            let message = format!("`{to}` is not an address");
+            ValueError::new("bad-address", message, "write it as 10.0.0.2")
+        })?;
+        let to = Located::nowhere(asked);
         let ask = Solicitation { from, to };
         match ask.to.value {
             IpAddr::V4(_) => Probe::Arp(ask),
@@ -92,6 +93,7 @@ fn question(args: &ExplainArgs, scenario: &Scenario) -> Result<Question, ValueEr
         }
     } else {
         let from = Located::nowhere(sender(&args.from)?);
+        let to = Located::nowhere(to);
         let exchange = |port| Exchange {
             from: from.clone(),
             to: to.clone(),

@@ -10,6 +10,7 @@ use super::fate::{Fate, rejection_of_errno, rejection_of_icmp};
 use super::frame::{Direction, Frame};
 use super::identity::{Identity, Part, TOKEN_LENGTH, sequence_of_syn};
 use super::probe::{ArpProbe, EchoProbe, FrameProbe, NdpProbe, Outcome, TcpProbe, UdpProbe};
+use super::target::address;
 use super::tap::send_through;
 use super::walk::{Sighting, Walk};
 use super::{ObserveError, Observer};
@@ -166,7 +167,7 @@ impl Observer {
         let token = self.token();
         match probe {
             Probe::Ping(ping) => {
-                let to = ping.to.value;
+                let to = address(&ping.to)?;
                 let family = Family::of(to);
                 let ttl = ping.ttl.as_ref().map(|ttl| ttl.value);
                 let size = ping.size.as_ref().map(|size| size.0);
@@ -178,7 +179,7 @@ impl Observer {
                 Ok((sent, Mark::Known(Identity::Echo { token })))
             }
             Probe::Udp(exchange) => {
-                let to = exchange.to.value;
+                let to = address(&exchange.to)?;
                 let family = Family::of(to);
                 let open = |from_port| UdpProbe::open(family, token, from_port);
                 let (udp, _) = self.open_on_port(node, exchange, open)?;
@@ -186,7 +187,7 @@ impl Observer {
                 Ok((sent, Mark::Known(Identity::Udp { token })))
             }
             Probe::Tcp(exchange) => {
-                let to = exchange.to.value;
+                let to = address(&exchange.to)?;
                 let family = Family::of(to);
                 let open = |from_port| TcpProbe::open(family, from_port);
                 let (tcp, from_port) = self.open_on_port(node, exchange, open)?;

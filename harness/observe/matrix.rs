@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::facts::{Facts, askable_addresses, shared_names};
 use super::{ObserveError, Observer, Record};
-use crate::scenario::{FactKind, Located, NodeName, Ping, Probe};
+use crate::scenario::{FactKind, Located, NodeName, Ping, Probe, SentTo};
 use crate::world::{Topology, World};
 
 /// One cell of the matrix.
@@ -50,7 +50,7 @@ impl Observer {
             for to in &addresses {
                 let probe = Probe::Ping(Ping {
                     from: Located::nowhere(node.name().clone()),
-                    to: Located::nowhere(*to),
+                    to: Located::nowhere(SentTo::Address(*to)),
                     ttl: None,
                     size: None,
                 });

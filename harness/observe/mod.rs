@@ -16,6 +16,7 @@ mod probe;
 mod quiet;
 mod server;
 mod tap;
+mod target;
 mod tunnel;
 mod walk;
 
@@ -87,6 +88,9 @@ pub enum ObserveError {
     /// A probe names an interface that is not there, or has no hardware address.
     #[error("there is no interface `{0}` to send on or to")]
     NoSuchLink(crate::scenario::LinkRef),
+    /// A probe is sent to an interface that is not there, or has no address.
+    #[error("there is no address of `{0}` to send to")]
+    NoAddress(crate::scenario::LinkRef),
 }
 
 impl ObserveError {
@@ -94,7 +98,10 @@ impl ObserveError {
     pub fn is_of_scenario(&self) -> bool {
         matches!(
             self,
-            Self::NoSuchNode(_) | Self::NoSuchLink(_) | Self::PortInUse { .. }
+            Self::NoSuchNode(_)
+                | Self::NoSuchLink(_)
+                | Self::NoAddress(_)
+                | Self::PortInUse { .. }
         )
     }
 
@@ -106,6 +113,7 @@ impl ObserveError {
             Self::TooManyNeighbours { .. }
             | Self::NoSuchNode(_)
             | Self::NoSuchLink(_)
+            | Self::NoAddress(_)
             | Self::PortInUse { .. } => None,
         }
     }
@@ -205,6 +213,7 @@ impl Observer {
         topology: &Topology,
         probe: &Probe,
     ) -> Result<Record, ObserveError> {
+        let probe = &target::addressed(world, topology, probe).await?;
         let (record, _) = self.send_until_sure(world, topology, probe).await?;
         Ok(record)
     }
@@ -226,6 +235,7 @@ impl Observer {
                 self.counters.insert(node.name().clone(), counters);
             }
         }
+        let probe = &target::addressed(world, topology, probe).await?;
         let (mut record, attempt) = self.send_until_sure(world, topology, probe).await?;
         record.explanation = cause::explain(self, world, topology, probe, &attempt).await?;
         Ok(record)

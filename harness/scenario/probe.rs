@@ -38,8 +38,8 @@ pub enum Probe {
 pub struct Ping {
     /// The node that sends.
     pub from: Located<NodeName>,
-    /// The address asked.
-    pub to: Located<IpAddr>,
+    /// The address asked, or the interface whose address is asked.
+    pub to: Located<SentTo>,
     /// The TTL, or hop limit, that the request leaves with; 64 when it is not given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ttl: Option<Located<u8>>,
@@ -66,8 +66,8 @@ pub struct Solicitation {
 pub struct Exchange {
     /// The node that sends.
     pub from: Located<NodeName>,
-    /// The address that is sent to.
-    pub to: Located<IpAddr>,
+    /// The address that is sent to, or the interface whose address is sent to.
+    pub to: Located<SentTo>,
     /// The port that is sent to.
     pub port: Located<u16>,
     /// The port that is sent from, as `nc -p`: to a router that tracks connections, two probes with
@@ -94,8 +94,19 @@ pub struct RawFrame {
 pub enum SentTo {
     /// An address.
     Address(IpAddr),
-    /// An interface, by its hardware address.
+    /// An interface: a frame goes to its hardware address, everything else to the first address that
+    /// it has when the probe is sent.
     Link(LinkRef),
+}
+
+impl SentTo {
+    /// Returns the address; an interface's is known only to its world.
+    pub fn address(&self) -> Option<IpAddr> {
+        match self {
+            Self::Address(address) => Some(*address),
+            Self::Link(_) => None,
+        }
+    }
 }
 
 impl Probe {
@@ -112,19 +123,17 @@ impl Probe {
     /// Returns what is sent to.
     pub fn to(&self) -> SentTo {
         match self {
-            Self::Ping(ping) => SentTo::Address(ping.to.value),
+            Self::Ping(ping) => ping.to.value.clone(),
             Self::Arp(ask) | Self::Ndp(ask) => SentTo::Address(ask.to.value),
-            Self::Udp(exchange) | Self::Tcp(exchange) => SentTo::Address(exchange.to.value),
+            Self::Udp(exchange) | Self::Tcp(exchange) => exchange.to.value.clone(),
             Self::Frame(frame) => SentTo::Link(frame.to.value.clone()),
         }
     }
 
-    /// Returns the address that is sent to; a frame has none.
+    /// Returns the address that is sent to; a frame has none, and that of an interface is known only to
+    /// its world.
     pub fn address(&self) -> Option<IpAddr> {
-        match self.to() {
-            SentTo::Address(address) => Some(address),
-            SentTo::Link(_) => None,
-        }
+        self.to().address()
     }
 
     /// Returns the word that stands for the kind of probe in a scenario.
@@ -153,14 +162,31 @@ impl FromStr for SentTo {
     type Err = ValueError;
 
     fn from_str(text: &str) -> Result<Self, ValueError> {
-        match text.parse() {
-            Ok(address) => Ok(Self::Address(address)),
-            Err(_) => text.parse().map(Self::Link),
+        if let Ok(address) = text.parse() {
+            return Ok(Self::Address(address));
+        }
+        match text.split_once('/') {
+            Some((node, _)) if node.parse::<IpAddr>().is_err() => text.parse().map(Self::Link),
+            _ => Err(no_address(text)),
         }
     }
 }
 
 as_text!(SentTo);
+
+/// Says that a text is no address, and what would be one.
+pub(super) fn no_address(text: &str) -> ValueError {
+    let help = match text.split_once('/') {
+        Some((address, _)) if address.parse::<IpAddr>().is_ok() => {
+            format!("write it without its prefix length: `{address}`")
+        }
+        _ if text.starts_with(|c: char| c.is_ascii_digit()) => {
+            "an address has four numbers from 0 to 255, for example `10.0.0.2`".to_owned()
+        }
+        _ => "write an address, not a name, for example `10.0.0.2`".to_owned(),
+    };
+    ValueError::new("bad-address", format!("`{text}` is not an IP address"), help)
+}
 
 impl fmt::Display for Probe {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -3,7 +3,7 @@
 use super::expectation::ProbeExpectation;
 use super::fate::{ExpectedFate, Sighting};
 use super::name::{LinkRef, NodeName, Place};
-use super::probe::Probe;
+use super::probe::{Probe, SentTo};
 
 impl ProbeExpectation {
     /// Returns the same expectation with each node under the name that `first` gives for it, such
@@ -12,10 +12,21 @@ impl ProbeExpectation {
         let mut expectation = self.clone();
         let node = |name: &mut NodeName| *name = first(name);
         let link = |link: &mut LinkRef| link.node = first(&link.node);
+        let to = |to: &mut SentTo| {
+            if let SentTo::Link(of) = to {
+                link(of);
+            }
+        };
         match &mut expectation.probe {
-            Probe::Ping(ping) => node(&mut ping.from.value),
+            Probe::Ping(ping) => {
+                node(&mut ping.from.value);
+                to(&mut ping.to.value);
+            }
             Probe::Arp(ask) | Probe::Ndp(ask) => link(&mut ask.from.value),
-            Probe::Udp(exchange) | Probe::Tcp(exchange) => node(&mut exchange.from.value),
+            Probe::Udp(exchange) | Probe::Tcp(exchange) => {
+                node(&mut exchange.from.value);
+                to(&mut exchange.to.value);
+            }
             Probe::Frame(frame) => {
                 link(&mut frame.from.value);
                 link(&mut frame.to.value);

@@ -18,7 +18,7 @@ use super::model::{FactKind, Scenario};
 use super::name::{IfName, LinkRef, NodeName, Place};
 use super::net::{Broadcast, Destination, Endpoint, InterfaceAddress, Prefix, TableId};
 use super::operation::{Item, SysctlKey, SysctlValue};
-use super::probe::{Exchange, PROBES, Ping, RawFrame, Solicitation};
+use super::probe::{Exchange, PROBES, Ping, RawFrame, SentTo, Solicitation};
 use super::value::Located;
 
 impl Scenario {
@@ -72,6 +72,7 @@ as_pattern! {
     IfName: r"^[^/:\s]{1,15}$", "The name of an interface, such as `eth0`";
     LinkRef: r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}/[^/:\s]{1,15}$", "An interface of a node, such as `web/eth0`";
     Place: r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}(/[^/:\s]{1,15})?$", "An interface or a node, such as `web/eth0` or `web`";
+    SentTo: r"^([0-9A-Fa-f:.]+|[A-Za-z0-9][A-Za-z0-9._-]{0,62}/[^/:\s]{1,15})$", "An address such as `10.0.0.1`, or the interface whose address it is, such as `web/eth0`";
     InterfaceAddress: r"^[0-9A-Fa-f:.]+(/[0-9]{1,3})?$", "An address with its prefix length, such as `10.0.0.1/24` or `fd00::1/64`";
     Endpoint: r"^([0-9.]+(:[0-9]{1,5})?|[0-9A-Fa-f:.]+|\[[0-9A-Fa-f:.]+\]:[0-9]{1,5})$", "An address, and a port where there is one, such as `10.0.0.2:80` or `[fd00::2]:80`";
     Prefix: r"^[0-9A-Fa-f:.]+(/[0-9]{1,3})?$", "A prefix, such as `10.0.0.0/24`";

@@ -5,6 +5,7 @@ use super::explain::Reason;
 use super::place::{excerpt, key_before, word_at, word_before};
 use crate::scenario::diagnostic::Diagnostic;
 use crate::scenario::operation::Operation;
+use crate::scenario::probe::no_address;
 use crate::scenario::value::Span;
 
 impl Reason<'_> {
@@ -139,16 +140,7 @@ impl Reason<'_> {
     pub(super) fn bad_address(&self) -> Diagnostic {
         let value = excerpt(self.text, self.span);
         let bare = value.trim_matches(['"', '\'']);
-        let help = match bare.split_once('/') {
-            Some((address, _)) if address.parse::<std::net::IpAddr>().is_ok() => {
-                format!("write it without its prefix length: `{address}`")
-            }
-            _ if bare.starts_with(|c: char| c.is_ascii_digit()) => {
-                "an address has four numbers from 0 to 255, for example `10.0.0.2`".to_owned()
-            }
-            _ => "write an address, not a name, for example `10.0.0.2`".to_owned(),
-        };
-        self.problem("bad-address", format!("`{bare}` is not an IP address"))
-            .help(help)
+        let error = no_address(bare);
+        self.problem(error.id, error.message).help(error.help)
     }
 }

@@ -132,20 +132,24 @@ impl<'a> Families<'a> {
 
     fn expectation(&mut self, expectation: &'a ProbeExpectation) {
         let probe = &expectation.probe;
-        let to = match probe {
-            Probe::Ping(ping) => &ping.to,
-            Probe::Arp(ask) | Probe::Ndp(ask) => &ask.to,
-            Probe::Udp(exchange) | Probe::Tcp(exchange) => &exchange.to,
+        let span = match probe {
+            Probe::Ping(ping) => ping.to.span,
+            Probe::Arp(ask) | Probe::Ndp(ask) => ask.to.span,
+            Probe::Udp(exchange) | Probe::Tcp(exchange) => exchange.to.span,
             Probe::Frame(_) => return,
         };
-        let only = match (probe, Family::of(to.value)) {
+        // Of which IP the address of an interface is, only the world knows.
+        let Some(to) = probe.address() else {
+            return;
+        };
+        let only = match (probe, Family::of(to)) {
             (Probe::Arp(_), of @ Family::Ipv6) => Some((of, "ARP", "ndp")),
             (Probe::Ndp(_), of @ Family::Ipv4) => Some((of, "neighbour discovery", "arp")),
             _ => None,
         };
         if let Some((family, lacks, instead)) = only {
             let message = format!("{family} has no {lacks}");
-            let problem = Diagnostic::new("wrong-family", to.span, message)
+            let problem = Diagnostic::new("wrong-family", span, message)
                 .label(format!("an {family} address"))
                 .help(format!("ask for it by `{instead}`"));
             self.problems.push(problem);
@@ -156,7 +160,8 @@ impl<'a> Families<'a> {
             _ => None,
         };
         // What is seen on the way may be a tunnel's packet, of another IP.
-        self.of_one_ip(probe.from(), [to].into_iter().chain(source).map(said));
+        let to = std::iter::once((Family::of(to), span));
+        self.of_one_ip(probe.from(), to.chain(source.map(said)));
     }
 
     /// Checks that an item is of one IP, which its node has.

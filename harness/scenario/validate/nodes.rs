@@ -9,7 +9,7 @@ use crate::scenario::limits::NODES_MAX;
 use crate::scenario::model::Scenario;
 use crate::scenario::name::{LinkRef, NodeName, Place};
 use crate::scenario::operation::{Item, Mention};
-use crate::scenario::probe::Probe;
+use crate::scenario::probe::{Probe, SentTo};
 use crate::scenario::suggest;
 use crate::scenario::value::{Located, Span};
 
@@ -169,10 +169,14 @@ impl<'a> Nodes<'a> {
 
     fn probe(&mut self, expectation: &'a ProbeExpectation) {
         match &expectation.probe {
-            Probe::Ping(ping) => self.uses(&ping.from.value, ping.from.span),
+            Probe::Ping(ping) => {
+                self.uses(&ping.from.value, ping.from.span);
+                self.sent_to(&ping.to);
+            }
             Probe::Arp(ask) | Probe::Ndp(ask) => self.link(&ask.from),
             Probe::Udp(exchange) | Probe::Tcp(exchange) => {
                 self.uses(&exchange.from.value, exchange.from.span);
+                self.sent_to(&exchange.to);
             }
             Probe::Frame(frame) => {
                 self.link(&frame.from);
@@ -193,6 +197,12 @@ impl<'a> Nodes<'a> {
         }
         for sighting in expectation.seen.iter().chain(&expectation.not_seen) {
             self.link(&sighting.on);
+        }
+    }
+
+    fn sent_to(&mut self, to: &'a Located<SentTo>) {
+        if let SentTo::Link(link) = &to.value {
+            self.uses(&link.node, to.span);
         }
     }
 
