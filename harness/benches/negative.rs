@@ -12,7 +12,7 @@
 
 use std::path::Path;
 use std::process::{Command, ExitCode, Stdio};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use netproof::implement::Choice;
 use netproof::observe::Observer;
@@ -109,7 +109,7 @@ async fn measure_in_world(size: usize) {
         Baseline::default(),
     )
     .unwrap();
-    let mut native = Choice::Native.make().unwrap();
+    let mut native = Choice::Native.make(false, Duration::ZERO).unwrap();
     for item in &scenario.given {
         native.apply(&mut world, &item.operation).await.unwrap();
     }

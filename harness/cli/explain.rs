@@ -10,8 +10,8 @@ use crate::judge::Verdict;
 use crate::report::Human;
 use crate::run::{Blame, Event, Runner};
 use crate::scenario::{
-    Exchange, LinkRef, Located, NodeName, Ping, Probe, Question, RawFrame, Scenario, Solicitation,
-    SentTo, ValueError,
+    Exchange, LinkRef, Located, NodeName, Ping, Probe, Question, RawFrame, Scenario, SentTo,
+    Solicitation, ValueError,
 };
 
 /// Says what becomes of one probe after a step.

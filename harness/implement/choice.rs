@@ -1,9 +1,13 @@
 //! Which implementation carries operations out.
 
 use std::path::Path;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::drivers::{DRIVERS, DriverInfo};
+use super::intents::Intents;
+use super::lowered::Lowered;
 use super::manifest::ByManifest;
 use super::{Implementation, Native};
 use crate::scenario::{Diagnostics, Manifest, parse_manifest, read_manifest};
@@ -25,6 +29,11 @@ pub enum Choice {
     /// netproof's own, over netlink.
     #[default]
     Native,
+    /// A real program that netproof drives itself.
+    Driver {
+        /// The name of the driver.
+        name: String,
+    },
     /// The commands of a manifest.
     Manifest {
         /// The file that it was read from, for messages.
@@ -37,13 +46,19 @@ pub enum Choice {
 impl Choice {
     /// Goes through the names of all implementations that the program has.
     pub fn names() -> impl Iterator<Item = &'static str> {
-        std::iter::once("native").chain(CARRIED.iter().map(|(name, _)| *name))
+        let manifests = CARRIED.iter().map(|(name, _)| *name);
+        let drivers = DRIVERS.iter().map(|driver| driver.name);
+        std::iter::once("native").chain(manifests).chain(drivers)
     }
 
     /// Finds an implementation that the program has.
     pub fn named(name: &str) -> Option<Self> {
         if name == "native" {
             return Some(Self::Native);
+        }
+        if DRIVERS.iter().any(|driver| driver.name == name) {
+            let name = name.to_owned();
+            return Some(Self::Driver { name });
         }
         let found = CARRIED.iter().find(|(of, _)| *of == name);
         found.map(|(name, text)| Self::Manifest {
@@ -72,21 +87,40 @@ impl Choice {
     /// What is wrong with it.
     pub fn manifest(&self) -> Result<Option<Manifest>, Diagnostics> {
         match self {
-            Self::Native => Ok(None),
+            Self::Native | Self::Driver { .. } => Ok(None),
             Self::Manifest { file, text } => parse_manifest(file, text).map(Some),
         }
     }
 
-    /// Makes the implementation, of which nothing has been asked yet.
+    /// Returns what is known of the driver, where it is one.
+    pub fn driver(&self) -> Option<&'static DriverInfo> {
+        match self {
+            Self::Driver { name } => DRIVERS.iter().find(|driver| driver.name == name),
+            Self::Native | Self::Manifest { .. } => None,
+        }
+    }
+
+    /// Makes the implementation, of which nothing has been asked yet, for a scenario with intents or one
+    /// without. A reply to an intent may take as long as the deadline.
     ///
     /// # Errors
     ///
     /// What is wrong with its manifest.
-    pub fn make(&self) -> Result<Box<dyn Implementation>, Diagnostics> {
-        Ok(match self.manifest()? {
+    pub fn make(
+        &self,
+        with_intents: bool,
+        deadline: Duration,
+    ) -> Result<Box<dyn Implementation>, Diagnostics> {
+        if let Some(info) = self.driver() {
+            let driver = (info.make)();
+            let intents = Intents::new(info.name, driver, with_intents, deadline);
+            return Ok(Box::new(intents));
+        }
+        let inner: Box<dyn Implementation> = match self.manifest()? {
             None => Box::new(Native::default()),
             Some(manifest) => Box::new(ByManifest(manifest)),
-        })
+        };
+        Ok(Box::new(Lowered::new(inner, with_intents)))
     }
 }
 
@@ -96,10 +130,10 @@ mod tests {
 
     #[test]
     fn every_manifest_that_is_carried_is_right_and_called_as_its_file() {
-        for name in Choice::names().skip(1) {
+        for (name, _) in CARRIED {
             let manifest = Choice::named(name).unwrap().manifest();
             let manifest = manifest.unwrap_or_else(|problems| panic!("{problems}"));
-            assert_eq!(manifest.map(|it| it.name).as_deref(), Some(name));
+            assert_eq!(manifest.map(|it| it.name).as_deref(), Some(*name));
         }
     }
 }

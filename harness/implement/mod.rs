@@ -3,22 +3,31 @@
 //! Invariant: an implementation never judges itself, and never reads an expectation.
 
 mod choice;
+mod driver;
+mod drivers;
 mod exec;
+mod intents;
+mod lowered;
 mod manifest;
 mod native;
 mod programs;
+pub mod protocol;
 mod refusal;
 
 use std::future::Future;
 use std::pin::Pin;
 
 pub use choice::Choice;
+pub use driver::{Answered, Broken, Driver};
+pub use drivers::{DRIVERS, DriverInfo};
 pub use exec::exec;
 pub use native::Native;
 pub use programs::{missing, version};
 
 use crate::kernel::KernelError;
-use crate::scenario::{NoWay, Operation};
+use protocol::Hello;
+
+use crate::scenario::{LinkRef, NoWay, NodeName, Operation, REFUSED, Unlowered};
 use crate::world::{TunTap, TunTapError, World, WorldError};
 
 /// What carrying out one operation will come to.
@@ -37,6 +46,52 @@ pub trait Implementation {
 
     /// Carries one operation out.
     fn apply<'a>(&'a mut self, world: &'a mut World, operation: &'a Operation) -> Applied<'a>;
+
+    /// Returns the intents that take away all networks and endpoints that are still there.
+    fn undo(&self) -> Vec<Operation> {
+        Vec::new()
+    }
+
+    /// Takes what was claimed of endpoints since this was asked last.
+    fn take_claims(&mut self) -> Vec<EndpointClaim> {
+        Vec::new()
+    }
+
+    /// Tells whether it makes the containers' network namespaces itself, as far as it has said so.
+    fn makes_namespaces(&self) -> bool {
+        false
+    }
+
+    /// Asks it whether all endpoints are as they should be; nothing where it has no such question.
+    fn check<'a>(&'a mut self, _: &'a World) -> Checking<'a> {
+        Box::pin(std::future::ready(Vec::new()))
+    }
+
+    /// Returns who it says it is, once it was asked.
+    fn hello(&self) -> Option<&Hello> {
+        None
+    }
+}
+
+/// What an implementation's own check will come to.
+pub type Checking<'a> = Pin<Box<dyn Future<Output = Vec<Checked>> + 'a>>;
+
+/// What an implementation found when it checked an endpoint.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Checked {
+    /// The container.
+    pub node: NodeName,
+    /// That all is well, or what is not.
+    pub found: Result<(), String>,
+}
+
+/// What an implementation says of an interface that it has made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EndpointClaim {
+    /// The interface.
+    pub on: LinkRef,
+    /// Its addresses, with prefix lengths.
+    pub addresses: Vec<String>,
 }
 
 /// Why an operation was not carried out.
@@ -76,6 +131,43 @@ pub enum OperationError {
     /// A program that the implementation runs is not installed.
     #[error("there is no program `{0}`: install it")]
     NoProgram(String),
+    /// The implementation does not do this, and says so.
+    #[error("{implementation} does not do {feature}: {reason}")]
+    NotDone {
+        /// The implementation.
+        implementation: String,
+        /// What it does not do.
+        feature: String,
+        /// Why not.
+        reason: String,
+    },
+    /// The implementation takes networks and endpoints only.
+    #[error("{0} takes networks and endpoints, not single commands")]
+    LevelOne(String),
+    /// The implementation leaves this out on purpose.
+    #[error("{message}{}", issue_url.as_ref().map(|url| format!(" ({url})")).unwrap_or_default())]
+    Skipped {
+        /// Why.
+        message: String,
+        /// Where that is discussed.
+        issue_url: Option<String>,
+    },
+    /// The implementation refused it, or failed in an orderly way.
+    #[error("{code}: {message}")]
+    Declined {
+        /// A word or number of its own.
+        code: String,
+        /// Its own words.
+        message: String,
+        /// What else it said.
+        stderr: String,
+    },
+    /// The implementation broke the protocol: it crashed, hung or spoke nonsense.
+    #[error("the implementation broke off: {0}")]
+    Broken(#[from] Broken),
+    /// What is wanted of the network is impossible.
+    #[error("{}: {}", .0.code, .0.message)]
+    Unlowered(#[from] Unlowered),
     /// The operation is the harness's own: no implementation is asked for it.
     #[error("`{0}` is carried out by the harness, not by an implementation")]
     HarnessOnly(&'static str),
@@ -99,7 +191,11 @@ impl OperationError {
     pub fn is_unsupported(&self) -> bool {
         matches!(
             self,
-            Self::Unsupported { .. } | Self::NoWay { .. } | Self::NoProgram(_)
+            Self::Unsupported { .. }
+                | Self::NoWay { .. }
+                | Self::NoProgram(_)
+                | Self::NotDone { .. }
+                | Self::LevelOne(_)
         )
     }
 
@@ -121,6 +217,12 @@ impl OperationError {
             | Self::RefusedByProgram { .. }
             | Self::NoWay { .. }
             | Self::NoProgram(_)
+            | Self::NotDone { .. }
+            | Self::LevelOne(_)
+            | Self::Skipped { .. }
+            | Self::Declined { .. }
+            | Self::Broken(_)
+            | Self::Unlowered(_)
             | Self::HarnessOnly(_) => None,
         }
     }
@@ -128,7 +230,9 @@ impl OperationError {
     /// Tells whether it was refused with these words.
     pub fn is_refusal(&self, reason: &str) -> bool {
         match self {
+            Self::Declined { .. } | Self::Unlowered(_) => reason == REFUSED,
             Self::RefusedByProgram { said, .. } => said == reason,
+            error if reason == REFUSED => error.refusal().is_some(),
             error => error.refusal().is_some_and(|kernel| kernel.is(reason)),
         }
     }

@@ -20,6 +20,8 @@ pub fn judge_operation(item: &Item, result: &Result<(), OperationError>) -> Oper
     let verdict = match (&item.fails, result) {
         (None, Ok(())) => Verdict::Pass,
         (_, Err(error)) if error.is_unsupported() => Verdict::Unsupported,
+        (_, Err(OperationError::Skipped { .. })) => Verdict::Skipped,
+        (_, Err(OperationError::Broken(_))) => Verdict::Error,
         (Some(reason), Err(error)) if error.is_refusal(reason) => Verdict::Pass,
         (Some(_), Ok(())) | (_, Err(_)) => Verdict::Fail,
     };

@@ -98,10 +98,7 @@ impl ObserveError {
     pub fn is_of_scenario(&self) -> bool {
         matches!(
             self,
-            Self::NoSuchNode(_)
-                | Self::NoSuchLink(_)
-                | Self::NoAddress(_)
-                | Self::PortInUse { .. }
+            Self::NoSuchNode(_) | Self::NoSuchLink(_) | Self::NoAddress(_) | Self::PortInUse { .. }
         )
     }
 

@@ -7,6 +7,7 @@ use nix::unistd::Pid;
 
 use super::deadlines::{Deadlines, Late, within};
 use super::event::{Blame, Event};
+use super::intents::Before;
 use super::request::{Instead, Request, Task, Trial};
 use crate::implement::{self, Implementation, OperationError};
 use crate::judge::{Verdict, judge_operation};
@@ -107,7 +108,10 @@ fn run_scenario(request: &Request) -> ExitStatus {
             );
         }
     };
-    let implementation = match request.implementation.make() {
+    let implementation = match request
+        .implementation
+        .make(scenario.has_intents(), request.deadlines.operation)
+    {
         Ok(implementation) => implementation,
         Err(errors) => {
             let message = format!("not checked: {errors}");
@@ -280,7 +284,7 @@ pub(super) fn with_sources(error: &dyn std::error::Error) -> String {
 pub(super) struct Conductor<'a> {
     pub(super) scenario: &'a str,
     text: &'a str,
-    implementation: Box<dyn Implementation>,
+    pub(super) implementation: Box<dyn Implementation>,
     pub(super) observer: Observer,
     /// The number of the step that is under way.
     pub(super) step: usize,
@@ -312,13 +316,25 @@ impl Conductor<'_> {
             let given = within(self.deadlines.step, self.apply(&mut world, &scenario.given));
             given.await.unwrap_or_else(|late| Err(self.late(late)))?;
         }
+        let before = match scenario.has_intents() {
+            true => Some(Before::read(&world, scenario).await?),
+            false => None,
+        };
         for (at, step) in scenario.steps.iter().enumerate() {
             self.step = at + 1;
             self.begin_step(&step.name, step.why.as_ref())?;
             let done = within(self.deadlines.step, self.carry_out(&mut world, step)).await;
             done.unwrap_or_else(|late| Err(self.late(late)))?;
         }
-        Ok(())
+        match before.filter(|_| self.trial.is_none()) {
+            Some(before) => {
+                self.introduce()?;
+                self.under_way = "what is left at the end".to_owned();
+                let taken = within(self.deadlines.step, self.take_away(&mut world, &before)).await;
+                taken.unwrap_or_else(|late| Err(self.late(late)))
+            }
+            None => Ok(()),
+        }
     }
 
     /// The line of the scenario's file that a place is in, from 1.
@@ -335,11 +351,13 @@ impl Conductor<'_> {
     async fn carry_out(&mut self, world: &mut World, step: &Step) -> Result<(), Stop> {
         self.apply(world, &step.operations).await?;
         self.under_way = "the wait for the links".to_owned();
+        self.observe(world, &step.observe).await?;
         let topology = world.settle().await?;
         for (at, expectation) in step.expectations.iter().enumerate() {
             self.under_way = format!("`{expectation}`");
             self.expect(world, &topology, at + 1, expectation).await?;
         }
+        self.self_check(world).await?;
         if !step.snapshot.is_empty() && self.trial.is_none() {
             self.under_way = "the snapshot".to_owned();
             self.take_facts(world, &topology, step).await?;
@@ -429,7 +447,12 @@ impl Conductor<'_> {
             {
                 return Err(error.clone().into());
             }
-            let judgement = judge_operation(item, &result);
+            let mut judgement = judge_operation(item, &result);
+            if let (Operation::Attach(attach), Ok(())) = (&item.operation, &result)
+                && let Some(reason) = self.false_claim(world, attach).await?
+            {
+                (judgement.verdict, judgement.reason) = (Verdict::Fail, Some(reason));
+            }
             send(&Event::Operation {
                 scenario: self.scenario.to_owned(),
                 step: self.step,
@@ -463,6 +486,7 @@ impl Conductor<'_> {
             }) if name.as_str() != HOST => return self.delete_node(world, operation, name).await,
             _ => {}
         }
+        self.let_go_of(operation);
         self.implementation.apply(world, operation).await
     }
 

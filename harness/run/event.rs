@@ -149,6 +149,54 @@ pub enum Event {
         /// Where the expectation stands in the file: its line.
         line: usize,
     },
+    /// Something was looked at that has no right answer.
+    Observed {
+        /// The scenario.
+        scenario: String,
+        /// The step's number.
+        step: usize,
+        /// What was looked at, in words.
+        of: String,
+        /// What was seen.
+        value: String,
+        /// Where the observation stands in the file: its line.
+        line: usize,
+    },
+    /// The implementation said who it is.
+    Hello {
+        /// The scenario.
+        scenario: String,
+        /// Its name.
+        implementation: String,
+        /// Its version.
+        version: String,
+        /// What it says that it can do.
+        features: Vec<String>,
+    },
+    /// The implementation checked an endpoint by itself, after a step.
+    SelfCheck {
+        /// The scenario.
+        scenario: String,
+        /// The step's number.
+        step: usize,
+        /// The container.
+        node: NodeName,
+        /// Whether it found all well.
+        ok: bool,
+        /// What it said, where it did not.
+        reason: Option<String>,
+    },
+    /// Every network and endpoint was taken away, and what was there before was compared with what is.
+    Left {
+        /// The scenario.
+        scenario: String,
+        /// Fails where an endpoint is not gone.
+        verdict: Verdict,
+        /// What is there that was not there before, a line each.
+        left: Vec<String>,
+        /// What is not there any more.
+        lost: Vec<String>,
+    },
     /// A probe that was asked about came to its end; its own event comes before.
     Answer {
         /// The scenario.
@@ -302,6 +350,10 @@ impl Event {
             | Self::Probe { scenario, .. }
             | Self::Capture { scenario, .. }
             | Self::Expectation { scenario, .. }
+            | Self::Observed { scenario, .. }
+            | Self::Hello { scenario, .. }
+            | Self::SelfCheck { scenario, .. }
+            | Self::Left { scenario, .. }
             | Self::Answer { scenario, .. }
             | Self::Facts { scenario, .. }
             | Self::Snapshot { scenario, .. }

@@ -6,6 +6,7 @@ mod deadlines;
 mod doctor;
 mod event;
 mod expect;
+mod intents;
 mod outcome;
 mod packets;
 mod question;

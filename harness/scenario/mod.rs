@@ -10,10 +10,12 @@ mod fact;
 mod fate;
 mod hardware;
 pub mod limits;
+mod lower;
 mod manifest;
 mod model;
 mod name;
 mod net;
+mod observation;
 mod operation;
 mod parse;
 mod probe;
@@ -35,19 +37,22 @@ pub use fate::{
     ExpectedFate, ExpectedLoss, ExpectedRejection, ExpectedReply, Leg, Rejection, Sighting,
 };
 pub use hardware::{EchoSize, EtherType, MacAddress, Mtu, Seconds, Switch, VlanId, VxlanId};
+pub use lower::{Lowering, Unlowered};
 pub use manifest::{Deviation, Manifest, NoWay};
-pub use model::{FactKind, Scenario, Step};
+pub use model::{FactKind, Profile, Requirement, Scenario, Step};
 pub use name::{IFNAME_MAX, IfName, LinkRef, NODE_NAME_MAX, NodeName, Place};
 pub use net::{Broadcast, Destination, Endpoint, Family, InterfaceAddress, Prefix, TableId};
+pub use observation::{Observation, Observed, Shown};
 pub(crate) use operation::verb_table;
 pub use operation::{
-    Address, Arguments, Bridge, BridgeChain, BridgeFilter, BridgeOptions, BridgePolicy, BridgePort,
-    BridgeSet, Chain, Conditions, ConnectionState, Delete, Dnat, Down, Dummy, EntryChain, Exec,
-    Fdb, Filter, FilterChain, HOST, Ifb, IngressFilter, IngressPolicy, Item, Listen, Macvlan,
-    MacvlanMode, Masquerade, Master, Mention, Move, Neighbour, Netns, NextHop, Nomaster, Notrack,
-    Operation, Policy, PolicyRule, PolicyTarget, PortStage, Protocol, Refusal, Rename, Route, Rule,
-    SetMac, SetMtu, Snat, Sysctl, SysctlKey, SysctlValue, Tap, Target, Tun, Tunnel, TunnelMode, Up,
-    Veth, Vlan, Vxlan, as_line,
+    Address, Arguments, Attach, Bridge, BridgeChain, BridgeFilter, BridgeOptions, BridgePolicy,
+    BridgePort, BridgeSet, Chain, Conditions, ConnectionState, Delete, Detach, Dnat, Down, Dummy,
+    EntryChain, Exec, Fdb, Filter, FilterChain, Flush, HOST, Ifb, IngressFilter, IngressPolicy,
+    Item, Listen, Macvlan, MacvlanMode, Masquerade, Master, Mention, Move, NETWORK_NAME_MAX,
+    Neighbour, Netns, Network, NetworkName, NextHop, Nomaster, Notrack, Operation, Policy,
+    PolicyRule, PolicyTarget, PortStage, Protocol, Publish, REFUSED, Refusal, Rename, Route, Rule,
+    SetMac, SetMtu, Snat, Sysctl, SysctlKey, SysctlValue, Tap, Target, TranslationChain, Tun,
+    Tunnel, TunnelMode, Up, Veth, Vlan, Vxlan, as_line,
 };
 pub use parse::{parse, parse_bytes, parse_manifest, parse_manifest_bytes, read, read_manifest};
 pub use probe::{Exchange, Ping, Probe, RawFrame, SentTo, Solicitation};

@@ -6,6 +6,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use super::claim::Claims;
 use super::expectation::Expectation;
 use super::name::NodeName;
+use super::observation::Observation;
 use super::operation::Item;
 use super::value::{Located, ValueError, at_least_one};
 
@@ -18,6 +19,14 @@ pub struct Scenario {
     /// The tutorial that it reproduces.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source: Option<Located<String>>,
+    /// How much is asked of an implementation; it must, unless something else is said. Only where
+    /// something is attached to a network.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub requirement: Option<Located<Requirement>>,
+    /// Whose business it is: every implementation's, unless something else is said. Only where
+    /// something is attached to a network.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub profile: Option<Located<Profile>>,
     /// The nodes that are there at the start; operations may add others.
     #[serde(deserialize_with = "some_nodes")]
     #[schemars(length(min = 1))]
@@ -32,6 +41,83 @@ pub struct Scenario {
     #[serde(deserialize_with = "some_steps")]
     #[schemars(length(min = 1))]
     pub steps: Vec<Step>,
+}
+
+/// How much is asked of an implementation, in the sense of RFC 2119.
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Default,
+    Serialize,
+    Deserialize,
+    JsonSchema,
+)]
+#[serde(rename_all = "kebab-case")]
+pub enum Requirement {
+    /// Without it, it is no implementation.
+    #[default]
+    Must,
+    /// There may be reasons against it.
+    Should,
+    /// It is up to the implementation.
+    May,
+    /// Nothing is asked; what there is to see is reported.
+    Info,
+}
+
+/// Whose business a scenario is.
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Default,
+    Serialize,
+    Deserialize,
+    JsonSchema,
+)]
+#[serde(rename_all = "kebab-case")]
+pub enum Profile {
+    /// Every implementation's.
+    #[default]
+    Core,
+    /// That of an implementation which has the feature.
+    Extended,
+}
+
+impl Requirement {
+    /// Every requirement, the strictest first.
+    pub const ALL: [Self; 4] = [Self::Must, Self::Should, Self::May, Self::Info];
+
+    /// Returns the word that reports use.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Must => "MUST",
+            Self::Should => "SHOULD",
+            Self::May => "MAY",
+            Self::Info => "INFO",
+        }
+    }
+}
+
+impl Profile {
+    /// Returns the word that reports use.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Core => "core",
+            Self::Extended => "extended",
+        }
+    }
 }
 
 fn some_nodes<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<Located<NodeName>>, D::Error> {
@@ -62,6 +148,9 @@ pub struct Step {
     /// The changes, in order.
     #[serde(default, rename = "do", skip_serializing_if = "Vec::is_empty")]
     pub operations: Vec<Item>,
+    /// What is looked at and reported, without a right answer, after the changes.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub observe: Vec<Observation>,
     /// What is true afterwards, checked in order.
     #[serde(default, rename = "expect", skip_serializing_if = "Vec::is_empty")]
     pub expectations: Vec<Expectation>,
@@ -143,6 +232,13 @@ impl Scenario {
         self.given
             .iter()
             .chain(self.steps.iter().flat_map(|step| &step.operations))
+    }
+
+    /// Tells whether it is of level 2: networks and endpoints, made in whatever way.
+    pub fn has_intents(&self) -> bool {
+        let steps = self.steps.iter();
+        let mut operations = steps.flat_map(|step| &step.operations);
+        operations.any(|item| item.operation.is_intent())
     }
 
     /// Returns how many expectations all steps have together.

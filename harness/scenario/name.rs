@@ -108,6 +108,13 @@ impl Place {
     }
 }
 
+impl NodeName {
+    /// Returns the name of the node that commands run in when they name no namespace.
+    pub fn host() -> Self {
+        Self(super::operation::HOST.to_owned())
+    }
+}
+
 impl FromStr for NodeName {
     type Err = ValueError;
 

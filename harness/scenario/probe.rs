@@ -185,7 +185,11 @@ pub(super) fn no_address(text: &str) -> ValueError {
         }
         _ => "write an address, not a name, for example `10.0.0.2`".to_owned(),
     };
-    ValueError::new("bad-address", format!("`{text}` is not an IP address"), help)
+    ValueError::new(
+        "bad-address",
+        format!("`{text}` is not an IP address"),
+        help,
+    )
 }
 
 impl fmt::Display for Probe {

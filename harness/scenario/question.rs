@@ -91,7 +91,7 @@ impl Scenario {
                 Mention::Deletes(name, _) => {
                     nodes.remove(name);
                 }
-                Mention::Uses(..) => {}
+                Mention::Uses(..) | Mention::Detaches(..) => {}
             });
         }
         nodes

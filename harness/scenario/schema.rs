@@ -17,7 +17,8 @@ use super::hardware::{EchoSize, EtherType, MacAddress, Mtu, Seconds, Switch, Vla
 use super::model::{FactKind, Scenario};
 use super::name::{IfName, LinkRef, NodeName, Place};
 use super::net::{Broadcast, Destination, Endpoint, InterfaceAddress, Prefix, TableId};
-use super::operation::{Item, SysctlKey, SysctlValue};
+use super::observation::{Observation, Shown};
+use super::operation::{Attach, Detach, Item, NetworkName, SysctlKey, SysctlValue};
 use super::probe::{Exchange, PROBES, Ping, RawFrame, SentTo, Solicitation};
 use super::value::Located;
 
@@ -69,6 +70,7 @@ macro_rules! as_pattern {
 
 as_pattern! {
     NodeName: r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$", "A node, such as `web`";
+    NetworkName: r"^[A-Za-z0-9][A-Za-z0-9-]{0,10}$", "A network, such as `front`";
     IfName: r"^[^/:\s]{1,15}$", "The name of an interface, such as `eth0`";
     LinkRef: r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}/[^/:\s]{1,15}$", "An interface of a node, such as `web/eth0`";
     Place: r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}(/[^/:\s]{1,15})?$", "An interface or a node, such as `web/eth0` or `web`";
@@ -259,6 +261,37 @@ impl JsonSchema for Expectation {
                 },
                 { "allOf": [one_of(tables)], "not": any_of(of_probe.copied()) },
             ],
+        })
+    }
+}
+
+impl JsonSchema for Observation {
+    fn schema_name() -> Cow<'static, str> {
+        "Observation".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let mut properties = Map::new();
+        let mut add = |key: &str, schema: Schema| {
+            properties.insert(key.to_owned(), schema.to_value());
+        };
+        add("ping", generator.subschema_for::<Ping>());
+        add("arp", generator.subschema_for::<Solicitation>());
+        add("ndp", generator.subschema_for::<Solicitation>());
+        add("udp", generator.subschema_for::<Exchange>());
+        add("tcp", generator.subschema_for::<Exchange>());
+        add("frame", generator.subschema_for::<RawFrame>());
+        for kind in FactKind::TABLES {
+            add(kind.word(), generator.subschema_for::<Shown>());
+        }
+        add("attach", generator.subschema_for::<Attach>());
+        add("detach", generator.subschema_for::<Detach>());
+        json_schema!({
+            "type": "object",
+            "description": "Something that is looked at, without a right answer",
+            "properties": properties,
+            "additionalProperties": false,
+            "allOf": [one_of(Self::KEYS.iter().copied())],
         })
     }
 }

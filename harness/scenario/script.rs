@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use super::expectation::Expectation;
+use super::lower::Lowering;
 use super::model::{FactKind, Scenario, Step};
 use super::name::NodeName;
 use super::operation::{HOST, Item, Netns, Operation, word};
@@ -95,6 +96,8 @@ struct Script<'a> {
     text: String,
     /// The nodes that have IPv6 on.
     with_ipv6: BTreeSet<&'a NodeName>,
+    /// The networks that are there.
+    lowering: Lowering,
 }
 
 impl Script<'_> {
@@ -122,6 +125,12 @@ impl Script<'_> {
     fn step(&mut self, number: usize, step: &Step) {
         self.heading(&format!("Step {number}: {}", step.name));
         self.items(&step.operations);
+        if !step.observe.is_empty() {
+            self.comment("Look at:");
+        }
+        for observation in &step.observe {
+            self.comment(&format!("  {observation}"));
+        }
         if !step.expectations.is_empty() {
             self.comment("Now:");
         }
@@ -144,7 +153,32 @@ impl Script<'_> {
         }
     }
 
+    /// Writes what an intent comes to where it is lowered.
+    fn intent(&mut self, item: &Item) {
+        self.comment(&format!("{}:", item.operation.command()));
+        match self.lowering.lower(&item.operation) {
+            Ok(operations) if item.fails.is_none() => {
+                for operation in operations {
+                    self.line(&operation.command());
+                }
+            }
+            Ok(operations) => {
+                self.lowering.abandon(&item.operation);
+                self.comment("One of these is refused:");
+                for operation in operations {
+                    self.comment(&format!("  {}", operation.command()));
+                }
+            }
+            Err(refusal) => self.comment(&format!("Refused: {refusal}")),
+        }
+    }
+
     fn item(&mut self, item: &Item) {
+        if item.operation.is_intent() {
+            return self.intent(item);
+        }
+        // Deleting a node takes its endpoints with it.
+        let _ = self.lowering.lower(&item.operation);
         let command = item.operation.command();
         if let Operation::Tunnel(_) = item.operation {
             self.comment("Whatever holds the other end of the device does as well.");

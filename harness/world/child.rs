@@ -72,6 +72,93 @@ pub async fn run_in(
     hear_out(child).await.map_err(failed)
 }
 
+/// What a command said, and how it ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Said {
+    /// How it ended.
+    pub status: ExitStatus,
+    /// What it wrote to standard output.
+    pub stdout: Vec<u8>,
+    /// What it wrote to standard error.
+    pub stderr: Vec<u8>,
+}
+
+/// How much of a command's output is heard, in bytes; one that says more is ended.
+pub const HEARD: usize = 1024 * 1024;
+
+/// Runs a command to its end, hands it `input`, and returns what it said. `EFBIG` where it says more than
+/// [`HEARD`] on one of its outputs.
+///
+/// Where the future is dropped, the command and those that it has started are killed.
+///
+/// # Errors
+///
+/// As [`run_to_end`]. A command that does not read its input is no error.
+///
+/// # Panics
+///
+/// Outside the context of a tokio runtime.
+pub async fn converse(command: &mut Command, input: &[u8]) -> Result<Said, WorldError> {
+    let failed = |error: io::Error| WorldError::new(Stage::Process, KernelError::from_io(&error));
+    let child = command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .process_group(0)
+        .spawn()
+        .map_err(failed)?;
+    talk(child, input).await.map_err(failed)
+}
+
+async fn talk(child: Child, input: &[u8]) -> io::Result<Said> {
+    let group = i32::try_from(child.id()).map_err(|_| Errno::ESRCH)?;
+    let group = Pid::from_raw(group);
+    let mut running = Running { child, group };
+    let ended = sys::watch_process(group)?;
+    let (stdin, stdout, stderr) = (
+        running.child.stdin.take().map(OwnedFd::from),
+        running.child.stdout.take().map(OwnedFd::from),
+        running.child.stderr.take().map(OwnedFd::from),
+    );
+    let (_, stdout, stderr) = futures_util::try_join!(
+        write_all(stdin, input),
+        read_some(stdout),
+        read_some(stderr)
+    )?;
+    let _ = ended.readable().await?;
+    Ok(Said {
+        status: running.child.wait()?,
+        stdout,
+        stderr,
+    })
+}
+
+async fn write_all(pipe: Option<OwnedFd>, mut rest: &[u8]) -> io::Result<()> {
+    let Some(pipe) = pipe else {
+        return Ok(());
+    };
+    let pipe = pipe::Sender::from_owned_fd(pipe)?;
+    while !rest.is_empty() {
+        pipe.writable().await?;
+        match pipe.try_write(rest) {
+            Ok(length) => rest = &rest[length..],
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            // It does not want to know.
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => return Ok(()),
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+async fn read_some(pipe: Option<OwnedFd>) -> io::Result<Vec<u8>> {
+    let mut said = Vec::new();
+    if let Some(pipe) = pipe {
+        read_all(&pipe::Receiver::from_owned_fd(pipe)?, &mut said).await?;
+    }
+    Ok(said)
+}
+
 async fn try_run(command: &mut Command) -> io::Result<(ExitStatus, Vec<u8>)> {
     hear_out(start(command)?).await
 }
@@ -105,6 +192,7 @@ async fn read_all(pipe: &pipe::Receiver, into: &mut Vec<u8>) -> io::Result<()> {
         pipe.readable().await?;
         match pipe.try_read(&mut chunk) {
             Ok(0) => return Ok(()),
+            Ok(length) if into.len() + length > HEARD => return Err(Errno::EFBIG.into()),
             Ok(length) => into.extend(&chunk[..length]),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
             Err(error) => return Err(error),
@@ -143,6 +231,28 @@ mod tests {
             (status.code(), said.as_slice()),
             (Some(3), &b"overboard\n"[..])
         );
+    }
+
+    #[test]
+    fn what_is_asked_is_heard_and_what_is_answered_too() {
+        let run = async { converse(&mut sh("tr a-z A-Z; echo no >&2; exit 4"), b"ahoy").await };
+        let said = block_on(run).unwrap();
+        assert_eq!(said.stdout, b"AHOY");
+        assert_eq!(said.stderr, b"no\n");
+        assert_eq!(said.status.code(), Some(4));
+    }
+
+    #[test]
+    fn who_does_not_listen_is_heard_all_the_same() {
+        let input = vec![0; 1 << 20];
+        let said = block_on(async { converse(&mut sh("echo yes"), &input).await }).unwrap();
+        assert_eq!(said.stdout, b"yes\n");
+    }
+
+    #[test]
+    fn who_says_too_much_is_ended() {
+        let ended = block_on(async { converse(&mut sh("yes"), b"").await }).unwrap_err();
+        assert_eq!(ended.reason.errno, Errno::EFBIG);
     }
 
     #[test]

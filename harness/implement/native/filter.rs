@@ -7,14 +7,27 @@ use crate::implement::OperationError;
 use crate::kernel::{Action, CtState, FrameHook, KernelError, Match, NftHook, NftSocket, Policy};
 use crate::scenario::{
     BridgeChain, BridgeFilter, BridgePolicy, Chain, Conditions, ConnectionState, Dnat, Family,
-    Filter, IfName, IngressFilter, IngressPolicy, LinkRef, Located, Masquerade, NodeName, Notrack,
-    Policy as SetPolicy, PolicyTarget, Protocol, Rule, Snat, Target,
+    Filter, Flush, IfName, IngressFilter, IngressPolicy, LinkRef, Located, Masquerade, NodeName,
+    Notrack, Policy as SetPolicy, PolicyTarget, Protocol, Rule, Snat, Target, TranslationChain,
 };
 use crate::world::World;
 
 impl Carry for Masquerade {
     async fn carry(&self, _: &mut Native, world: &mut World) -> Result<(), OperationError> {
         append(world, self, Action::Masquerade, "nftables masquerade")
+    }
+}
+
+impl Carry for Flush {
+    async fn carry(&self, _: &mut Native, world: &mut World) -> Result<(), OperationError> {
+        let hook = match self.chain.value {
+            TranslationChain::Prerouting => NftHook::Prerouting,
+            TranslationChain::Output => NftHook::Output,
+            TranslationChain::Postrouting => NftHook::Postrouting,
+        };
+        open(world, &self.node)?
+            .flush_translation(kernel_family(self.family()), hook)
+            .map_err(|reason| lacking("nftables address translation", reason))
     }
 }
 

@@ -14,7 +14,9 @@ use nix::errno::Errno;
 
 use super::{Applied, Implementation, OperationError};
 use crate::kernel::{KernelError, Mac};
-use crate::scenario::{Exec, LinkRef, Listen, NodeName, Operation, Tunnel, verb_table};
+use crate::scenario::{
+    Attach, Detach, Exec, LinkRef, Listen, Network, NodeName, Operation, Tunnel, verb_table,
+};
 use crate::world::{Node, World};
 
 /// Carries operations out over netlink.
@@ -70,23 +72,25 @@ impl Implementation for Native {
     }
 }
 
-impl Carry for Listen {
-    async fn carry(&self, _: &mut Native, _: &mut World) -> Result<(), OperationError> {
-        Err(OperationError::HarnessOnly("listen"))
-    }
+/// The verbs that never come here: the harness carries some out itself, and lowers others.
+macro_rules! not_its_own {
+    ($($type:ident => $verb:literal),+ $(,)?) => { $(
+        impl Carry for $type {
+            async fn carry(&self, _: &mut Native, _: &mut World) -> Result<(), OperationError> {
+                Err(OperationError::HarnessOnly($verb))
+            }
+        }
+    )+ };
 }
 
-impl Carry for Tunnel {
-    async fn carry(&self, _: &mut Native, _: &mut World) -> Result<(), OperationError> {
-        Err(OperationError::HarnessOnly("tunnel"))
-    }
-}
-
-impl Carry for Exec {
-    async fn carry(&self, _: &mut Native, _: &mut World) -> Result<(), OperationError> {
-        Err(OperationError::HarnessOnly("exec"))
-    }
-}
+not_its_own!(
+    Listen => "listen",
+    Tunnel => "tunnel",
+    Exec => "exec",
+    Network => "network",
+    Attach => "attach",
+    Detach => "detach",
+);
 
 /// Finds a node; a scenario that names one which is not there is refused before it runs, so this
 /// can only be one that a refused `netns` left out.

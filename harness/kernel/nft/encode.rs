@@ -71,6 +71,17 @@ pub(super) fn rule(rule: &Rule) -> NfTablesMessage {
     })
 }
 
+/// Returns the message that removes all rules of a chain: it names none (nf_tables_api.c,
+/// `nf_tables_delrule`).
+pub(super) fn no_rules(table: &str, chain: &str) -> NfTablesMessage {
+    NfTablesMessage::DeleteRule(RuleMessage {
+        attributes: vec![
+            RuleAttribute::Table(table.to_owned()),
+            RuleAttribute::Chain(chain.to_owned()),
+        ],
+    })
+}
+
 fn expressions(statement: &Statement) -> Vec<Expressions> {
     match statement {
         Statement::SourceNet(net) => address_net(false, *net),

@@ -5,6 +5,7 @@
 
 mod batch;
 mod encode;
+mod inventory;
 mod rule;
 mod trace;
 
@@ -355,6 +356,25 @@ impl NftSocket {
             statements,
         };
         self.append_rule(&rule)
+    }
+
+    /// Removes all rules that translate addresses at a hook, in the table of [`append`](Self::append).
+    ///
+    /// # Errors
+    ///
+    /// As [`append`](Self::append).
+    pub fn flush_translation(&mut self, family: Family, hook: NftHook) -> Result<(), KernelError> {
+        let chain = chain(family, NAT, hook);
+        let mut batch = Batch::default();
+        batch.add_table(chain.table);
+        // One that is not there cannot be emptied, and has nothing that could go.
+        batch.add_chain(&chain, None);
+        batch.push(
+            0,
+            chain.table.family,
+            encode::no_rules(chain.table.name, &chain.name),
+        );
+        self.commit(&batch)
     }
 
     fn append_rule(&mut self, rule: &Rule) -> Result<(), KernelError> {

@@ -117,7 +117,7 @@ impl TableFamily {
         }
     }
 
-    fn from_wire(family: NetfilterProtoFamily) -> Option<Self> {
+    pub(super) fn from_wire(family: NetfilterProtoFamily) -> Option<Self> {
         Some(match family {
             NetfilterProtoFamily::IPv4 => Self::Ip,
             NetfilterProtoFamily::IPv6 => Self::Ip6,
@@ -216,7 +216,7 @@ impl NftSocket {
     }
 
     /// Asks for all objects of nftables of a kind.
-    fn dump(
+    pub(super) fn dump(
         &mut self,
         family: NetfilterProtoFamily,
         question: NfTablesMessage,

@@ -71,7 +71,8 @@ impl Manifest {
     pub const FILTERS: &'static [&'static str] = template::Filter::FORMS;
 
     /// The verbs that netproof carries out by itself, whoever does the rest.
-    pub const NOT_ITS_OWN: &'static [&'static str] = &["listen", "tunnel", "exec"];
+    pub const NOT_ITS_OWN: &'static [&'static str] =
+        &["listen", "tunnel", "exec", "network", "attach", "detach"];
 
     /// Goes through the verbs that it has commands for, in the order of the file.
     pub fn verbs(&self) -> impl Iterator<Item = &'static str> {

@@ -18,6 +18,8 @@ pub enum Mention<'a> {
     Adds(&'a NodeName, Span),
     /// The node must be there, and is gone afterwards.
     Deletes(&'a NodeName, Span),
+    /// Something that a container had goes, which may outlive it: the node was there, and may be gone.
+    Detaches(&'a NodeName, Span),
 }
 
 /// What every operation's arguments can tell about themselves.

@@ -1,4 +1,4 @@
-//! Level-1 operations: each is one `ip`, `iptables` or `sysctl` command.
+//! Operations. One of level 1 is one `ip`, `iptables` or `sysctl` command; one of level 2 is an intent.
 //!
 //! The table below is the one list of verbs: a row gives the key in the file, the type of its
 //! arguments and what it stands for. The types say which nodes they name and which command they
@@ -12,7 +12,9 @@ mod conditions;
 mod device;
 mod exec;
 mod filter;
+mod flush;
 mod frames;
+mod intent;
 mod link;
 mod listen;
 mod neighbour;
@@ -36,7 +38,9 @@ pub use exec::Exec;
 pub use filter::{
     Dnat, EntryChain, Filter, FilterChain, Masquerade, Notrack, Policy, PolicyTarget, Snat, Target,
 };
+pub use flush::{Flush, TranslationChain};
 pub use frames::{BridgeChain, BridgeFilter, BridgePolicy, IngressFilter, IngressPolicy};
+pub use intent::{Attach, Detach, NETWORK_NAME_MAX, Network, NetworkName, Publish};
 pub use link::{Delete, Down, Master, Move, Netns, Nomaster, Rename, SetMac, SetMtu, Up, Veth};
 pub use listen::Listen;
 pub use neighbour::{Fdb, Neighbour};
@@ -111,6 +115,8 @@ macro_rules! verb_table {
             "snat" => Snat,
             /// Translates the destination of packets before they are routed.
             "dnat" => Dnat,
+            /// Removes the rules of a chain that translates.
+            "flush" => Flush,
             /// Lets packets pass or not: a rule.
             "filter" => Filter,
             /// Lets packets pass or not where no rule decides.
@@ -131,6 +137,12 @@ macro_rules! verb_table {
             "exec" => Exec,
             /// Carries what comes out of a tun or tap device to another, in UDP datagrams.
             "tunnel" => Tunnel,
+            /// Makes or deletes a network of containers, however the implementation does it.
+            "network" => Network,
+            /// Gives a container an interface on a network.
+            "attach" => Attach,
+            /// Takes a container off a network.
+            "detach" => Detach,
         }
     };
 }
@@ -196,6 +208,9 @@ macro_rules! verbs {
 /// The key that says that an operation is refused, and why.
 const FAILS: &str = "fails";
 
+/// The reason with which an intent has to fail: every implementation has other words for it.
+pub const REFUSED: &str = "refused";
+
 /// The key that says what would have been right in place of an operation that is refused.
 const RIGHT: &str = "right";
 
@@ -221,6 +236,11 @@ impl Operation {
     pub fn command(&self) -> String {
         self.arguments().command()
     }
+
+    /// Tells whether it is of level 2: it says what is wanted, and not how that is made.
+    pub fn is_intent(&self) -> bool {
+        matches!(self, Self::Network(_) | Self::Attach(_) | Self::Detach(_))
+    }
 }
 
 /// One item under `do` or `given`: an operation, whether the kernel is to refuse it, and whether it
@@ -241,6 +261,20 @@ pub struct Item {
     pub claims: Claims,
     /// Where the verb stands.
     pub span: Span,
+}
+
+impl Item {
+    /// Makes an item of nothing but an operation, which stands in no file.
+    pub fn bare(operation: Operation) -> Self {
+        Self {
+            operation,
+            fails: None,
+            right: None,
+            inert: None,
+            claims: Claims::default(),
+            span: Span::default(),
+        }
+    }
 }
 
 impl<'de> Deserialize<'de> for Item {

@@ -154,6 +154,11 @@ const EXAMPLES: &[(&str, &str)] = &[
         "dnat",
         "dnat: {in: host, chain: output, destination: 192.0.2.1, protocol: udp, port: 53, to: 10.0.0.2}",
     ),
+    ("flush", "flush: {in: host, chain: postrouting}"),
+    (
+        "flush",
+        "flush: {in: host, chain: prerouting, family: ipv6}",
+    ),
     (
         "filter",
         "filter: {in: host, chain: forward, source: 10.0.0.0/24, then: drop}",
@@ -218,6 +223,30 @@ const EXAMPLES: &[(&str, &str)] = &[
     (
         "exec",
         "exec: {in: web, argv: [ip, address, add, 10.0.0.1, dev, eth0, -n, web]}",
+    ),
+    (
+        "network",
+        "network: {add: front, subnet: 10.10.0.0/24, masquerade: true}",
+    ),
+    (
+        "network",
+        "network: {add: back, subnet: 10.20.0.0/24, internal: true, mtu: 1400, bridge: br0}",
+    ),
+    ("network", "network: {delete: front}"),
+    ("attach", "attach: {node: web, to: front}"),
+    (
+        "attach",
+        "attach: {node: web, to: front, as: eth1, address: 10.10.0.7}",
+    ),
+    ("attach", "attach: {nodes: [web, database], to: front}"),
+    (
+        "attach",
+        "attach: {node: web, to: front, publish: [{protocol: tcp, address: 192.0.2.1, port: 8080, to: 80}]}",
+    ),
+    ("detach", "detach: {node: web, from: front}"),
+    (
+        "publish",
+        "publish: [{protocol: tcp, address: 192.0.2.1, port: 8080, to: 80}]",
     ),
     ("fails", "fails: No such device"),
     ("right", "right: {up: web/eth0}"),

@@ -2,6 +2,7 @@
 
 mod claims;
 mod family;
+mod intents;
 mod nodes;
 mod routing;
 mod rule;
@@ -17,6 +18,7 @@ pub(crate) fn validate(scenario: &Scenario, text: &str) -> Vec<Diagnostic> {
     let mut problems = nodes::check(scenario, text);
     problems.extend(shape::check(scenario));
     problems.extend(family::check(scenario));
+    problems.extend(intents::check(scenario));
     problems.sort_by_key(|problem| problem.span.map(|span| span.start));
     problems
 }

@@ -8,6 +8,7 @@ use crate::scenario::fate::ExpectedFate;
 use crate::scenario::limits::NODES_MAX;
 use crate::scenario::model::Scenario;
 use crate::scenario::name::{LinkRef, NodeName, Place};
+use crate::scenario::observation::{Observation, Observed};
 use crate::scenario::operation::{Item, Mention};
 use crate::scenario::probe::{Probe, SentTo};
 use crate::scenario::suggest;
@@ -38,6 +39,9 @@ pub(super) fn check<'a>(scenario: &'a Scenario, text: &'a str) -> Vec<Diagnostic
     for step in &scenario.steps {
         for item in &step.operations {
             nodes.item(item);
+        }
+        for observation in &step.observe {
+            nodes.observation(observation);
         }
         for expectation in &step.expectations {
             nodes.expectation(expectation);
@@ -119,11 +123,15 @@ impl<'a> Nodes<'a> {
             // The refusal may be just that the node is there already, or is not there.
             Mention::Adds(..) | Mention::Deletes(..) => {}
             Mention::Uses(name, span) => self.uses(name, span),
+            Mention::Detaches(name, _) if self.deleted_at.contains_key(name) => {}
+            Mention::Detaches(name, span) => self.uses(name, span),
         });
         // It is not carried out, so no node comes or goes by it.
         if let Some(right) = &item.right {
             right.operation.mentions(&mut |mention| match mention {
-                Mention::Uses(name, span) | Mention::Deletes(name, span) => self.uses(name, span),
+                Mention::Uses(name, span)
+                | Mention::Deletes(name, span)
+                | Mention::Detaches(name, span) => self.uses(name, span),
                 Mention::Adds(..) => {}
             });
         }
@@ -167,22 +175,22 @@ impl<'a> Nodes<'a> {
         }
     }
 
-    fn probe(&mut self, expectation: &'a ProbeExpectation) {
-        match &expectation.probe {
-            Probe::Ping(ping) => {
-                self.uses(&ping.from.value, ping.from.span);
-                self.sent_to(&ping.to);
-            }
-            Probe::Arp(ask) | Probe::Ndp(ask) => self.link(&ask.from),
-            Probe::Udp(exchange) | Probe::Tcp(exchange) => {
-                self.uses(&exchange.from.value, exchange.from.span);
-                self.sent_to(&exchange.to);
-            }
-            Probe::Frame(frame) => {
-                self.link(&frame.from);
-                self.link(&frame.to);
-            }
+    fn observation(&mut self, observation: &'a Observation) {
+        match &observation.of {
+            Observed::Probe(probe) => self.sender(probe),
+            Observed::Table(_, shown) => self.uses(&shown.node.value, shown.node.span),
+            Observed::Intent(operation) => operation.mentions(&mut |mention| match mention {
+                Mention::Detaches(name, _) if self.deleted_at.contains_key(name) => {}
+                Mention::Adds(name, span)
+                | Mention::Deletes(name, span)
+                | Mention::Detaches(name, span)
+                | Mention::Uses(name, span) => self.uses(name, span),
+            }),
         }
+    }
+
+    fn probe(&mut self, expectation: &'a ProbeExpectation) {
+        self.sender(&expectation.probe);
         match &expectation.fate {
             ExpectedFate::Reply(reply) => {
                 if let Some(by) = &reply.by {
@@ -197,6 +205,24 @@ impl<'a> Nodes<'a> {
         }
         for sighting in expectation.seen.iter().chain(&expectation.not_seen) {
             self.link(&sighting.on);
+        }
+    }
+
+    fn sender(&mut self, probe: &'a Probe) {
+        match probe {
+            Probe::Ping(ping) => {
+                self.uses(&ping.from.value, ping.from.span);
+                self.sent_to(&ping.to);
+            }
+            Probe::Arp(ask) | Probe::Ndp(ask) => self.link(&ask.from),
+            Probe::Udp(exchange) | Probe::Tcp(exchange) => {
+                self.uses(&exchange.from.value, exchange.from.span);
+                self.sent_to(&exchange.to);
+            }
+            Probe::Frame(frame) => {
+                self.link(&frame.from);
+                self.link(&frame.to);
+            }
         }
     }
 

@@ -115,7 +115,11 @@ impl Shape {
         if let Some(why) = &step.why {
             self.text("why", why);
         }
-        if step.operations.is_empty() && step.expectations.is_empty() && step.snapshot.is_empty() {
+        if step.operations.is_empty()
+            && step.expectations.is_empty()
+            && step.observe.is_empty()
+            && step.snapshot.is_empty()
+        {
             let help = "give it `do`, `expect` or `snapshot`, or remove it";
             self.push(
                 "empty-step",

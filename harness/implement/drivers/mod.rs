@@ -1,0 +1,31 @@
+//! Drivers: code of ours that drives a real program, one file each.
+//!
+//! A driver answers requests of the protocol by running the program as its users do. It says what the
+//! program does not do, hands on what the program says, and judges nothing.
+
+mod command;
+
+use super::driver::Driver;
+use crate::world::Tier;
+
+/// What is known of a driver before anything is asked of it.
+#[derive(Debug)]
+pub struct DriverInfo {
+    /// The name under which it is chosen and reported.
+    pub name: &'static str,
+    /// What it drives, in a line.
+    pub about: &'static str,
+    /// The least privileges that the program runs with.
+    pub tier: Tier,
+    /// The programs that it runs, by name or path.
+    pub needs: &'static [&'static str],
+    /// The devices that the program needs.
+    pub devices: &'static [&'static str],
+    /// The command that says which version is installed.
+    pub version: &'static [&'static str],
+    /// Makes the driver.
+    pub make: fn() -> Box<dyn Driver>,
+}
+
+/// Every driver, in the order of the matrix.
+pub const DRIVERS: &[DriverInfo] = &[];

@@ -1,0 +1,285 @@
+//! The world's side of networks and endpoints: what is looked at beside what is expected, what an
+//! implementation claims and checks, and what it leaves behind.
+
+use std::collections::BTreeSet;
+
+use super::conductor::{Conductor, Stop, send};
+use super::event::Event;
+use crate::implement::OperationError;
+use crate::judge::{Verdict, judge_claim, judge_operation};
+use crate::kernel::route::LinkKind;
+use crate::kernel::{KernelError, NftSocket};
+use crate::observe::facts;
+use crate::scenario::{
+    Attach, FactKind, Item, LinkRef, NodeName, Observation, Observed, Operation, Scenario,
+};
+use crate::world::{Node, Topology, World};
+
+/// The tables in which an implementation may leave something behind.
+const WATCHED: [FactKind; 4] = [
+    FactKind::Links,
+    FactKind::Addresses,
+    FactKind::Routes,
+    FactKind::Rules,
+];
+
+/// What was there before the first network.
+pub(super) struct Before {
+    /// The nodes that are no containers.
+    nodes: BTreeSet<NodeName>,
+    lines: BTreeSet<String>,
+    /// The interfaces of these nodes.
+    links: BTreeSet<LinkRef>,
+}
+
+impl Before {
+    /// Looks at all nodes that nothing is ever attached to.
+    pub(super) async fn read(world: &World, scenario: &Scenario) -> Result<Self, Stop> {
+        let mut containers = BTreeSet::new();
+        for item in scenario.operations() {
+            if let Operation::Attach(attach) = &item.operation {
+                containers.extend(attach.containers().map(|name| &name.value));
+            }
+        }
+        let names = world.nodes().map(Node::name);
+        let nodes = names.filter(|name| !containers.contains(name)).cloned();
+        let nodes: BTreeSet<NodeName> = nodes.collect();
+        let topology = world.settle().await?;
+        let lines = lines_of(world, &topology, &nodes).await?;
+        let links = links_of(&topology, &nodes).map(|(link, _)| link).collect();
+        Ok(Self {
+            nodes,
+            lines,
+            links,
+        })
+    }
+}
+
+/// Every line of the watched tables, and the rules of every chain.
+async fn lines_of(
+    world: &World,
+    topology: &Topology,
+    nodes: &BTreeSet<NodeName>,
+) -> Result<BTreeSet<String>, Stop> {
+    let mut lines = BTreeSet::new();
+    for name in nodes {
+        for kind in WATCHED {
+            let table = facts::table(world, topology, name, kind).await?;
+            let of_table = table.into_iter().flatten();
+            lines.extend(of_table.map(|line| format!("{} in {name}: {line}", kind.word())));
+        }
+        if let Some(node) = world.node(name) {
+            let rules = rules_of(node).map_err(crate::observe::ObserveError::from)?;
+            lines.extend(
+                rules
+                    .into_iter()
+                    .map(|line| format!("netfilter in {name}: {line}")),
+            );
+        }
+    }
+    Ok(lines)
+}
+
+fn rules_of(node: &Node) -> Result<Vec<String>, KernelError> {
+    let chains = node
+        .enter(NftSocket::open)
+        .map_err(|error| error.reason)??
+        .rules_by_chain()?;
+    let line = |(chain, rules): (String, usize)| match rules {
+        1 => format!("{chain} has 1 rule"),
+        rules => format!("{chain} has {rules} rules"),
+    };
+    Ok(chains.into_iter().map(line).collect())
+}
+
+fn links_of<'a>(
+    topology: &'a Topology,
+    nodes: &'a BTreeSet<NodeName>,
+) -> impl Iterator<Item = (LinkRef, &'a LinkKind)> {
+    nodes.iter().flat_map(|node| {
+        topology.links_of(node).iter().filter_map(|link| {
+            let ifname = link.name.parse().ok()?;
+            let node = node.clone();
+            Some((LinkRef { node, ifname }, &link.kind))
+        })
+    })
+}
+
+impl Conductor<'_> {
+    /// Looks at what a step wants looked at.
+    pub(super) async fn observe(
+        &mut self,
+        world: &mut World,
+        observations: &[Observation],
+    ) -> Result<(), Stop> {
+        for observation in observations {
+            let value = match &observation.of {
+                Observed::Intent(operation) => self.try_out(world, operation).await?,
+                Observed::Probe(probe) => {
+                    let topology = world.settle().await?;
+                    let answer = self
+                        .observer
+                        .probe_and_explain(world, &topology, probe)
+                        .await;
+                    match answer {
+                        Ok(record) => {
+                            send(&Event::probe(self.scenario, self.step, probe, &record))?;
+                            record.fate.to_string()
+                        }
+                        Err(error) if error.is_of_scenario() => error.to_string(),
+                        Err(error) => return Err(error.into()),
+                    }
+                }
+                Observed::Table(kind, shown) => {
+                    let topology = world.settle().await?;
+                    let lines = facts::table(world, &topology, &shown.node, *kind).await?;
+                    let only = shown.only.as_ref().map_or("", |only| only.as_str());
+                    let lines: Vec<String> = lines
+                        .unwrap_or_default()
+                        .into_iter()
+                        .filter(|line| line.starts_with(only))
+                        .collect();
+                    match lines.as_slice() {
+                        [] => "none".to_owned(),
+                        lines => lines.join("; "),
+                    }
+                }
+            };
+            send(&Event::Observed {
+                scenario: self.scenario.to_owned(),
+                step: self.step,
+                of: observation.to_string(),
+                value,
+                line: self.line_of(observation.span),
+            })?;
+        }
+        Ok(())
+    }
+
+    /// Carries an intent out and says what came of it, whatever that is.
+    async fn try_out(&mut self, world: &mut World, operation: &Operation) -> Result<String, Stop> {
+        self.let_go_of(operation);
+        match self.implementation.apply(world, operation).await {
+            Ok(()) => Ok("done".to_owned()),
+            Err(OperationError::World(error)) => Err(error.into()),
+            Err(error) => Ok(format!("refused: {error}")),
+        }
+    }
+
+    /// Closes what is open in containers that go with their last endpoint: it would keep them.
+    pub(super) fn let_go_of(&mut self, operation: &Operation) {
+        if !self.implementation.makes_namespaces() {
+            return;
+        }
+        let containers: Vec<&NodeName> = match operation {
+            Operation::Attach(attach) => attach.containers().map(|name| &name.value).collect(),
+            Operation::Detach(detach) => detach.containers().map(|name| &name.value).collect(),
+            _ => Vec::new(),
+        };
+        for name in containers {
+            self.observer.forget(name);
+        }
+    }
+
+    /// Compares what the implementation says that it has made with what the kernel says.
+    pub(super) async fn false_claim(
+        &mut self,
+        world: &World,
+        attach: &Attach,
+    ) -> Result<Option<String>, Stop> {
+        let claims = self.implementation.take_claims();
+        if claims.is_empty() {
+            return Ok(None);
+        }
+        let topology = world.settle().await?;
+        for claim in claims {
+            let node = &claim.on.node;
+            let has = facts::table(world, &topology, node, FactKind::Addresses).await?;
+            let has = has.unwrap_or_default();
+            if let Some(reason) = judge_claim(&claim, &has) {
+                return Ok(Some(reason));
+            }
+        }
+        // An interface that was never made has no addresses to be compared.
+        for node in attach.containers() {
+            let ifname = attach.ifname();
+            let there = |name: &str| topology.link_named(node, name).is_some();
+            if let Some(ifname) = ifname.filter(|name| !there(name.as_str())) {
+                return Ok(Some(format!(
+                    "it says ok, and there is no interface {node}/{ifname}"
+                )));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Has the implementation check its endpoints, which decides nothing.
+    pub(super) async fn self_check(&mut self, world: &World) -> Result<(), Stop> {
+        for checked in self.implementation.check(world).await {
+            send(&Event::SelfCheck {
+                scenario: self.scenario.to_owned(),
+                step: self.step,
+                node: checked.node,
+                ok: checked.found.is_ok(),
+                reason: checked.found.err(),
+            })?;
+        }
+        Ok(())
+    }
+
+    /// Tells who the implementation says it is.
+    pub(super) fn introduce(&self) -> Result<(), Stop> {
+        let Some(hello) = self.implementation.hello() else {
+            return Ok(());
+        };
+        Ok(send(&Event::Hello {
+            scenario: self.scenario.to_owned(),
+            implementation: hello.name.clone(),
+            version: hello.version.clone(),
+            features: hello.features.clone(),
+        })?)
+    }
+
+    /// Takes away every endpoint and network that is left, and compares what was there before with what
+    /// is there now.
+    pub(super) async fn take_away(
+        &mut self,
+        world: &mut World,
+        before: &Before,
+    ) -> Result<(), Stop> {
+        for operation in self.implementation.undo() {
+            let item = Item::bare(operation);
+            self.let_go_of(&item.operation);
+            let result = self.implementation.apply(world, &item.operation).await;
+            let judgement = judge_operation(&item, &result);
+            send(&Event::Operation {
+                scenario: self.scenario.to_owned(),
+                step: self.step,
+                command: item.operation.command(),
+                ran: Vec::new(),
+                verdict: judgement.verdict,
+                fails: None,
+                reason: judgement.reason,
+                lacks: judgement.lacks,
+                line: 0,
+            })?;
+            if judgement.verdict != Verdict::Pass {
+                return Ok(());
+            }
+        }
+        let topology = world.settle().await?;
+        let now = lines_of(world, &topology, &before.nodes).await?;
+        let endpoints = links_of(&topology, &before.nodes)
+            .filter(|(link, kind)| !before.links.contains(link) && **kind != LinkKind::Bridge);
+        let verdict = match endpoints.count() {
+            0 => Verdict::Pass,
+            _ => Verdict::Fail,
+        };
+        Ok(send(&Event::Left {
+            scenario: self.scenario.to_owned(),
+            verdict,
+            left: now.difference(&before.lines).cloned().collect(),
+            lost: before.lines.difference(&now).cloned().collect(),
+        })?)
+    }
+}
