@@ -306,7 +306,7 @@ impl Lowered {
         let gateway = format!("{}/{}", self.gateway, self.subnet.prefix_len());
         let mut operations = vec![json!({"bridge": {"add": bridge}})];
         if let Some(mtu) = self.mtu {
-            operations.push(json!({"mtu": {"dev": bridge, "to": mtu}}));
+            operations.push(json!({"mtu": {"dev": bridge, "to": mtu.to_string()}}));
         }
         operations.push(json!({"address": {"add": gateway, "dev": bridge}}));
         operations.push(json!({"up": bridge}));
@@ -335,8 +335,8 @@ impl Lowered {
         let address = format!("{}/{}", endpoint.address, self.subnet.prefix_len());
         let mut operations = vec![json!({"veth": {"add": near, "peer": far}})];
         if let Some(mtu) = self.mtu {
-            operations.push(json!({"mtu": {"dev": near, "to": mtu}}));
-            operations.push(json!({"mtu": {"dev": far, "to": mtu}}));
+            operations.push(json!({"mtu": {"dev": near, "to": mtu.to_string()}}));
+            operations.push(json!({"mtu": {"dev": far, "to": mtu.to_string()}}));
         }
         operations.extend([
             json!({"master": {"dev": near, "to": self.bridge}}),
@@ -355,7 +355,7 @@ impl Lowered {
         }
         let near = format!("{}/{}", NodeName::host(), endpoint.near);
         // A container that asks for its own port at `host` gets it back where it came from.
-        let mut operations = vec![json!({"bridge-port": {"dev": near, "hairpin": true}})];
+        let mut operations = vec![json!({"bridge-port": {"dev": near, "hairpin": "true"}})];
         operations.extend(self.rules_of(endpoint));
         operations
     }
