@@ -3,7 +3,10 @@
 //! A driver answers requests of the protocol by running the program as its users do. It says what the
 //! program does not do, hands on what the program says, and judges nothing.
 
+mod cni;
 mod command;
+
+use cni::{Cni, Plugin};
 
 use super::driver::Driver;
 use crate::world::Tier;
@@ -28,4 +31,33 @@ pub struct DriverInfo {
 }
 
 /// Every driver, in the order of the matrix.
-pub const DRIVERS: &[DriverInfo] = &[];
+pub const DRIVERS: &[DriverInfo] = &[
+    DriverInfo {
+        name: "cni-bridge",
+        about: "the reference plugin `bridge` of CNI, with host-local and portmap",
+        tier: Tier::User,
+        needs: &[
+            "/usr/lib/cni/bridge",
+            "/usr/lib/cni/host-local",
+            "/usr/lib/cni/portmap",
+            "iptables",
+        ],
+        devices: &[],
+        version: &["/usr/lib/cni/bridge"],
+        make: || Box::new(Cni(Plugin::Bridge)),
+    },
+    DriverInfo {
+        name: "cni-ptp",
+        about: "the reference plugin `ptp` of CNI, with host-local and portmap",
+        tier: Tier::User,
+        needs: &[
+            "/usr/lib/cni/ptp",
+            "/usr/lib/cni/host-local",
+            "/usr/lib/cni/portmap",
+            "iptables",
+        ],
+        devices: &[],
+        version: &["/usr/lib/cni/ptp"],
+        make: || Box::new(Cni(Plugin::Ptp)),
+    },
+];
