@@ -22,6 +22,7 @@ use nix::unistd::{ForkResult, Pid, getgid, getppid, getuid, pipe2};
 use serde::{Deserialize, Serialize};
 
 use super::error::{Stage, WorldError};
+use super::ids::Mapper;
 use super::sys;
 
 /// Which privileges a world is made with.
@@ -31,6 +32,8 @@ pub enum Tier {
     /// A user namespace with one id: no privileges needed.
     #[default]
     User,
+    /// A user namespace with 65,536 ids, as programs of containers need them: root, or newuidmap.
+    Subuid,
     /// No user namespace: needs CAP_SYS_ADMIN, as in a privileged container.
     Root,
 }
@@ -40,6 +43,7 @@ impl Tier {
     pub fn word(self) -> &'static str {
         match self {
             Self::User => "user",
+            Self::Subuid => "subuid",
             Self::Root => "root",
         }
     }
@@ -85,21 +89,32 @@ pub fn isolate(tier: Tier) -> Result<(), WorldError> {
     reason = "this is the module that makes namespaces"
 )]
 fn make_namespaces(tier: Tier) -> Result<(), WorldError> {
-    if tier == Tier::User {
-        let (uid, gid) = (getuid(), getgid());
+    let enter = || {
         nix::sched::unshare(CloneFlags::CLONE_NEWUSER)
-            .map_err(|errno| WorldError::new(Stage::UserNamespace, errno))?;
-        // user_namespaces(7): gid_map may only be written once setgroups is denied.
-        for (file, text) in [
-            ("/proc/self/setgroups", "deny".to_owned()),
-            ("/proc/self/uid_map", format!("0 {uid} 1")),
-            ("/proc/self/gid_map", format!("0 {gid} 1")),
-        ] {
-            fs::write(file, text).map_err(|error| {
-                WorldError::new(Stage::IdMap, crate::kernel::KernelError::from_io(&error))
-                    .detail(file)
-            })?;
+            .map_err(|errno| WorldError::new(Stage::UserNamespace, errno))
+    };
+    match tier {
+        Tier::User => {
+            let (uid, gid) = (getuid(), getgid());
+            enter()?;
+            // user_namespaces(7): gid_map may only be written once setgroups is denied.
+            for (file, text) in [
+                ("/proc/self/setgroups", "deny".to_owned()),
+                ("/proc/self/uid_map", format!("0 {uid} 1")),
+                ("/proc/self/gid_map", format!("0 {gid} 1")),
+            ] {
+                fs::write(file, text).map_err(|error| {
+                    WorldError::new(Stage::IdMap, crate::kernel::KernelError::from_io(&error))
+                        .detail(file)
+                })?;
+            }
         }
+        Tier::Subuid => {
+            let mapper = Mapper::prepare()?;
+            enter()?;
+            mapper.map()?;
+        }
+        Tier::Root => {}
     }
     nix::sched::unshare(
         CloneFlags::CLONE_NEWPID
@@ -227,9 +242,9 @@ fn leave_events_to_the_runner() {
 
 #[expect(
     clippy::exit,
-    reason = "shim and init end here, with the runner's status"
+    reason = "the world's processes apart from the runner end here"
 )]
-fn end(status: i32) -> ! {
+pub(super) fn end(status: i32) -> ! {
     std::process::exit(status)
 }
 

@@ -9,6 +9,7 @@ mod child;
 pub mod deadline;
 mod error;
 mod feature;
+mod ids;
 mod isolate;
 mod launch;
 mod machine;

@@ -15,6 +15,7 @@
 //! * `implementations/busybox/...`: another implementation comes to the same facts and verdicts as
 //!   netproof's own, or is known not to;
 //! * `show/...`: the script that a scenario is shown as can be run;
+//! * `subids/...`: tier `subuid` as an ordinary user, with the ids that it was given and without;
 //! * `orphans`: scenarios and snapshots belong together.
 //!
 //! Worlds need a process without threads, and libtest runs every test in one that has them; so this
@@ -39,6 +40,7 @@ mod limited;
 mod load;
 mod orphans;
 mod show;
+mod subids;
 mod support;
 mod tally;
 
@@ -63,6 +65,9 @@ fn main() -> ExitCode {
     if limited::is_limited(std::env::args_os()) {
         return limited::become_limited(std::env::args_os());
     }
+    if subids::is_with_subids(std::env::args_os()) {
+        return subids::become_nobody(std::env::args_os());
+    }
     let arguments = Arguments::from_args();
     let scenarios = support::scenarios();
     let mut trials: Vec<Trial> = scenarios
@@ -80,6 +85,7 @@ fn main() -> ExitCode {
     trials.extend(load::trials());
     trials.extend(implementations::trials(&scenarios));
     trials.extend(show::trials(&scenarios));
+    trials.extend(subids::trials());
     trials.extend(orphans::trials(&scenarios));
     libtest_mimic::run(&arguments, trials).exit_code()
 }
