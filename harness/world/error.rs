@@ -141,6 +141,9 @@ impl WorldError {
                 "a container that hides parts of /proc or /sys may not mount them afresh: \
                  run it with `--security-opt systempaths=unconfined`, or privileged"
             }
+            (Stage::Mounts, Errno::ENOSYS) => {
+                "a world for programs of others needs Linux 5.12 or later"
+            }
             _ if self.reason.is_exhaustion() => exhaustion_cure(&self.reason),
             _ => UNKNOWN_CURE,
         }

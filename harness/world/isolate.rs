@@ -22,6 +22,7 @@ use nix::unistd::{ForkResult, Pid, getgid, getppid, getuid, pipe2};
 use serde::{Deserialize, Serialize};
 
 use super::error::{Stage, WorldError};
+use super::furnish::{self, Interior};
 use super::ids::Mapper;
 use super::sys;
 
@@ -62,7 +63,7 @@ const ABANDONED: i32 = 1;
 ///
 /// The stage that the machine refuses. An error may come back in the shim or in init: report it
 /// and end the process, whichever it is.
-pub fn isolate(tier: Tier) -> Result<(), WorldError> {
+pub fn isolate(tier: Tier, interior: &Interior) -> Result<(), WorldError> {
     // What the shim holds open, init sees close.
     let (shim_gone, shim_alive) = pipe2(nix::fcntl::OFlag::O_CLOEXEC)
         .map_err(|errno| WorldError::new(Stage::Process, errno))?;
@@ -79,7 +80,7 @@ pub fn isolate(tier: Tier) -> Result<(), WorldError> {
         ForkResult::Child => {
             drop(shim_alive);
             drop(starter);
-            become_init(shim_gone)
+            become_init(shim_gone, interior)
         }
     }
 }
@@ -150,12 +151,12 @@ fn supervise(init: Pid, starter: Option<&OwnedFd>) -> i32 {
 }
 
 /// Pid 1: mounts, forks the runner, and reaps until the runner ends or its watchers die.
-fn become_init(shim_gone: OwnedFd) -> Result<(), WorldError> {
+fn become_init(shim_gone: OwnedFd, interior: &Interior) -> Result<(), WorldError> {
     let process = |errno| WorldError::new(Stage::Process, errno);
     // A backstop for the pipe: the shim has one thread, so its end is the process's end.
     nix::sys::prctl::set_pdeathsig(Signal::SIGKILL).map_err(process)?;
     let _ = nix::unistd::sethostname("netproof");
-    mount_afresh()?;
+    mount_afresh(interior)?;
 
     let children = SigSet::from_iter([Signal::SIGCHLD]);
     let before = children
@@ -250,36 +251,33 @@ pub(super) fn end(status: i32) -> ! {
 
 /// Mounts `/proc` of the new pid namespace, `/sys` of the new network namespace (it shows that of
 /// the process that mounts it), and an empty `/run`, so that nothing in the world writes outside.
-fn mount_afresh() -> Result<(), WorldError> {
+fn mount_afresh(interior: &Interior) -> Result<(), WorldError> {
     const NONE: Option<&str> = None;
+    let visible = match interior {
+        Interior::Bare => None,
+        Interior::Furnished { visible } => Some(visible),
+    };
     let safe = MsFlags::MS_NOSUID | MsFlags::MS_NODEV;
     let failed =
         |at: &'static str| move |errno: Errno| WorldError::new(Stage::Mounts, errno).detail(at);
+    let fresh = |kind, at, flags| {
+        let options = (kind == "tmpfs").then_some("mode=0755");
+        mount(Some(kind), at, Some(kind), safe | flags, options).map_err(failed(at))
+    };
     mount(NONE, "/", NONE, MsFlags::MS_REC | MsFlags::MS_PRIVATE, NONE).map_err(failed("/"))?;
-    mount(
-        Some("proc"),
-        "/proc",
-        Some("proc"),
-        safe | MsFlags::MS_NOEXEC,
-        NONE,
-    )
-    .map_err(failed("/proc"))?;
-    mount(
-        Some("sysfs"),
-        "/sys",
-        Some("sysfs"),
-        safe | MsFlags::MS_NOEXEC,
-        NONE,
-    )
-    .map_err(failed("/sys"))?;
-    mount(
-        Some("tmpfs"),
-        "/run",
-        Some("tmpfs"),
-        safe,
-        Some("mode=0755"),
-    )
-    .map_err(failed("/run"))?;
+    let mut devices = MsFlags::MS_NOEXEC;
+    if visible.is_some() {
+        furnish::close_machine()?;
+        // Root could change the machine's devices by it; and who finds it so waits for no udev.
+        devices |= MsFlags::MS_RDONLY;
+    }
+    fresh("proc", "/proc", MsFlags::MS_NOEXEC)?;
+    fresh("sysfs", "/sys", devices)?;
+    if let Some(visible) = visible {
+        furnish::furnish(visible)?;
+    } else {
+        fresh("tmpfs", "/run", MsFlags::empty())?;
+    }
     let names = super::node::NETNS_DIR;
     fs::create_dir(names).map_err(|error| {
         WorldError::new(Stage::Mounts, crate::kernel::KernelError::from_io(&error)).detail(names)

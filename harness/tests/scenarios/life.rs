@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use libtest_mimic::{Failed, Trial};
 use netproof::kernel::wait;
 use netproof::run::{Deadlines, Event, Request, Task};
-use netproof::world::{Launch, Line, Tier};
+use netproof::world::{Interior, Launch, Line, Tier};
 use nix::sys::signal::{Signal, kill, killpg};
 use nix::unistd::Pid;
 
@@ -245,11 +245,12 @@ fn a_world_outlives_the_thread_that_started_it() -> Result<(), Failed> {
         .into_iter()
         .next()
         .ok_or("there is no scenario")?;
-    let request = serde_json::to_string(&Task::Scenario(Request {
+    let request = serde_json::to_string(&Task::Scenario(Box::new(Request {
         scenario: scenario.name,
         file: scenario.file,
         text: scenario.text,
         tier: Tier::User,
+        interior: Interior::Bare,
         packets: false,
         hostile: false,
         processor: 0,
@@ -257,7 +258,7 @@ fn a_world_outlives_the_thread_that_started_it() -> Result<(), Failed> {
         deadlines: Deadlines::default(),
         question: None,
         implementation: netproof::implement::Choice::default(),
-    }))?;
+    })))?;
     let launched = std::thread::spawn(move || Launch::default().start(&request)).join();
     let mut world = launched.map_err(|_| "the starting thread panicked")??;
     loop {

@@ -74,6 +74,7 @@ fn every_refusal_is_listed_with_the_cure_that_netproof_names() {
         Errno::ENOMEM,
         Errno::ENOENT,
         Errno::ENODATA,
+        Errno::ENOSYS,
     ];
     let known: Vec<(String, &str)> = stages
         .into_iter()
