@@ -40,6 +40,7 @@ struct Asked {
 }
 
 const LOOKS: &[(&str, Look)] = &[
+    ("ids-are-those-of-the-tier", ids_are_those_of_the_tier),
     ("places-are-its-own", places_are_its_own),
     ("the-rest-is-read-only", the_rest_is_read_only),
     ("what-stays-can-be-read", what_stays_can_be_read),
@@ -175,6 +176,30 @@ const OWN: &[&str] = &[
     "/var/log",
     "/var/tmp",
 ];
+
+fn ids_are_those_of_the_tier(asked: &Asked) -> Result<(), Failed> {
+    let (uid, groups) = (nix::unistd::getuid(), nix::unistd::getgroups()?);
+    require(uid.is_root(), || format!("user {uid}"))?;
+    let file = Path::new("/tmp").join(NAME);
+    fs::write(&file, "x")?;
+    let given = std::os::unix::fs::chown(&file, Some(65_535), Some(5));
+    let grouped = nix::unistd::setgroups(&[5.into()]);
+    let many = asked.tier != Tier::User;
+    require((given.is_ok(), grouped.is_ok()) == (many, many), || {
+        format!("{given:?}, {grouped:?}")
+    })?;
+    // Those that its starter had, it has in tier `root`, where nothing is taken away.
+    require(asked.tier != Tier::Subuid || groups.is_empty(), || {
+        format!("groups {groups:?}")
+    })?;
+    // A process of the world may look into another: who changes its id may not be looked into.
+    let mut command = Command::new("readlink");
+    let runner = format!("/proc/{}/ns/net", Pid::this());
+    let looked = command.arg(runner).env("PATH", support::FOLDERS.join(":"));
+    require(looked.output()?.status.success(), || {
+        "nobody may look".to_owned()
+    })
+}
 
 fn places_are_its_own(_: &Asked) -> Result<(), Failed> {
     let before = written(&[])?;
