@@ -18,7 +18,8 @@ use netproof::implement::Choice;
 use netproof::observe::Observer;
 use netproof::scenario::{NodeName, Probe, parse};
 use netproof::world::{
-    Baseline, Launch, Line, Tier, Topology, World, is_world_process, isolate, read_request,
+    Baseline, Interior, Launch, Line, Tier, Topology, World, is_world_process, isolate,
+    read_request,
 };
 use nix::sched::{CpuSet, sched_getcpu, sched_setaffinity};
 use nix::sys::resource::{UsageWho, getrusage};
@@ -88,7 +89,7 @@ fn main() -> ExitCode {
 /// Becomes a world and measures in it. This returns in the world's other processes too.
 fn measure() -> ExitCode {
     let size: usize = read_request().unwrap().parse().unwrap();
-    if isolate(Tier::User).is_err() {
+    if isolate(Tier::User, &Interior::Bare).is_err() {
         return ExitCode::FAILURE;
     }
     // The proof by fences needs one processor.

@@ -240,6 +240,8 @@ enum ClaimsFormat {
 enum TierArg {
     /// A user namespace with one id; no privileges needed.
     User,
+    /// A user namespace with 65,536 ids; for root, or with newuidmap and /etc/subuid.
+    Subuid,
     /// No user namespace; for privileged containers and runners.
     Root,
 }
@@ -248,6 +250,7 @@ impl From<TierArg> for Tier {
     fn from(tier: TierArg) -> Self {
         match tier {
             TierArg::User => Self::User,
+            TierArg::Subuid => Self::Subuid,
             TierArg::Root => Self::Root,
         }
     }

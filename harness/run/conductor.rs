@@ -16,8 +16,8 @@ use crate::scenario::{
     HOST, Item, Located, Netns, NodeName, Operation, Scenario, Span, Step, parse,
 };
 use crate::world::{
-    Baseline, PINS, SettleError, Stage, Tier, World, WorldError, exhaustion_cure, features,
-    isolate, read_request,
+    Baseline, HOLD_REQUEST, Interior, PINS, SettleError, Stage, Tier, World, WorldError,
+    exhaustion_cure, features, hold, isolate, read_request,
 };
 
 /// How a world's process ends.
@@ -89,6 +89,10 @@ pub fn become_world() -> ExitStatus {
     let Ok(line) = read_request() else {
         return ExitStatus::Unheard;
     };
+    if line == HOLD_REQUEST {
+        hold();
+        return ExitStatus::Told;
+    }
     match serde_json::from_str(&line) {
         Ok(Task::Scenario(request)) => run_scenario(&request),
         Ok(Task::Features(tier)) => try_features(tier),
@@ -118,14 +122,18 @@ fn run_scenario(request: &Request) -> ExitStatus {
             return fail(&request.scenario, Blame::Netproof, &message, None);
         }
     };
-    match begin_world(&request.scenario, request.tier, request.processor) {
+    match begin_world(
+        &request.scenario,
+        (request.tier, &request.interior),
+        request.processor,
+    ) {
         Ok(runtime) => told(runtime.block_on(carry_through(request, &scenario, implementation))),
         Err(status) => status,
     }
 }
 
 fn try_features(tier: Tier) -> ExitStatus {
-    match begin_world("", tier, 0) {
+    match begin_world("", (tier, &Interior::Bare), 0) {
         Ok(runtime) => told(runtime.block_on(tell_features())),
         Err(status) => status,
     }
@@ -142,11 +150,11 @@ fn told(result: io::Result<()>) -> ExitStatus {
 /// processes: end it with the status.
 fn begin_world(
     scenario: &str,
-    tier: Tier,
+    (tier, interior): (Tier, &Interior),
     processor: usize,
 ) -> Result<tokio::runtime::Runtime, ExitStatus> {
     let refused = |message: &str, help| fail(scenario, Blame::Machine, message, help);
-    isolate(tier).map_err(|error| refused(&error.to_string(), Some(error.cure())))?;
+    isolate(tier, interior).map_err(|error| refused(&error.to_string(), Some(error.cure())))?;
     keep_to_one_processor(processor).map_err(|errno| {
         let message = format!("cannot keep to one processor: {}", errno.desc());
         refused(&message, None)

@@ -5,14 +5,14 @@ use serde::{Deserialize, Serialize};
 use super::deadlines::Deadlines;
 use crate::implement::Choice;
 use crate::scenario::Question;
-use crate::world::Tier;
+use crate::world::{Interior, Tier};
 
 /// What a world is for; it crosses the pipe as one line of JSON.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Task {
     /// To run a scenario.
-    Scenario(Request),
+    Scenario(Box<Request>),
     /// To try what the kernel can do, with the privileges of this tier.
     Features(Tier),
 }
@@ -28,6 +28,9 @@ pub struct Request {
     pub text: String,
     /// Which privileges the world is made with.
     pub tier: Tier,
+    /// What the world has for programs of others.
+    #[serde(default)]
+    pub interior: Interior,
     /// Which implementation carries the operations out.
     pub implementation: Choice,
     /// Every node starts with the opposite of each pinned setting, before pinning.

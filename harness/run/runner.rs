@@ -12,7 +12,7 @@ use super::request::{Request, Task, Trial};
 use crate::implement::Choice;
 use crate::kernel::KernelError;
 use crate::scenario::{Deviation, Question};
-use crate::world::{Launch, LaunchError, Line, Tier, WorldProcess, exhaustion_cure};
+use crate::world::{Interior, Launch, LaunchError, Line, Tier, WorldProcess, exhaustion_cure};
 
 /// A scenario with its name and text, checked already.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,6 +33,7 @@ pub struct NamedScenario {
 pub struct Runner {
     launch: Launch,
     tier: Tier,
+    interior: Interior,
     implementation: Choice,
     /// The scenarios that are listed as failing with it.
     deviations: Vec<Deviation>,
@@ -59,6 +60,13 @@ impl Runner {
     #[must_use]
     pub fn with_launch(mut self, launch: Launch) -> Self {
         self.launch = launch;
+        self
+    }
+
+    /// Makes worlds with another interior than the bare one.
+    #[must_use]
+    pub fn with_interior(mut self, interior: Interior) -> Self {
+        self.interior = interior;
         self
     }
 
@@ -125,11 +133,12 @@ impl Runner {
     ) -> Outcome {
         let begun = Instant::now();
         let mut outcome = Outcome::new(&scenario.name);
-        let task = Task::Scenario(Request {
+        let task = Task::Scenario(Box::new(Request {
             scenario: scenario.name.clone(),
             file: scenario.file.clone(),
             text: scenario.text.clone(),
             tier: self.tier,
+            interior: self.interior.clone(),
             implementation: self.implementation.clone(),
             hostile: self.hostile,
             packets: self.packets && trial.is_none(),
@@ -137,7 +146,7 @@ impl Runner {
             deadlines: self.deadlines,
             trial,
             question,
-        });
+        }));
         self.tell_all(&task, &mut outcome, tell);
         let known = |it: &&Deviation| it.scenario == scenario.name;
         outcome.deviation = self

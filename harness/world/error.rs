@@ -14,6 +14,8 @@ pub enum Stage {
     UserNamespace,
     /// Writing `/proc/self/{setgroups,uid_map,gid_map}`.
     IdMap,
+    /// Mapping the ids of tier `subuid`.
+    IdRange,
     /// `unshare` of the pid, mount, network, UTS and IPC namespaces.
     Namespaces,
     /// Forking a process or watching one.
@@ -33,6 +35,7 @@ impl fmt::Display for Stage {
         f.write_str(match self {
             Self::UserNamespace => "make a user namespace",
             Self::IdMap => "map the user into its own user namespace",
+            Self::IdRange => "map 65,536 ids into a user namespace",
             Self::Namespaces => "make pid, mount, network, UTS and IPC namespaces",
             Self::Process => "start the world's processes",
             Self::Mounts => "mount /proc, /sys and /run for the world alone",
@@ -111,6 +114,19 @@ impl WorldError {
                 "the kernel let the namespace be made but not used, as Ubuntu's AppArmor restriction does: \
                  `sudo sysctl -w kernel.apparmor_restrict_unprivileged_userns=0`"
             }
+            (Stage::IdRange, Errno::ENOENT) => {
+                "tier `subuid` needs newuidmap and newgidmap: `sudo apt install uidmap`, \
+                 or the package shadow-utils; or run as root"
+            }
+            (Stage::IdRange, Errno::ENODATA) => {
+                "this user has no 65,536 ids to give: \
+                 `sudo usermod --add-subuids 100000-165535 --add-subgids 100000-165535 $USER`"
+            }
+            (Stage::IdRange, _) => {
+                "newuidmap and newgidmap have to be setuid root, and not barred by `no_new_privs`, \
+                 as in a container; or Ubuntu's AppArmor restriction is in the way: \
+                 `sudo sysctl -w kernel.apparmor_restrict_unprivileged_userns=0`"
+            }
             (Stage::Namespaces, Errno::EPERM) => {
                 "tier `root` needs CAP_SYS_ADMIN: run as root, or without `--tier root`"
             }
@@ -124,6 +140,9 @@ impl WorldError {
             (Stage::Mounts, Errno::EPERM) => {
                 "a container that hides parts of /proc or /sys may not mount them afresh: \
                  run it with `--security-opt systempaths=unconfined`, or privileged"
+            }
+            (Stage::Mounts, Errno::ENOSYS) => {
+                "a world for programs of others needs Linux 5.12 or later"
             }
             _ if self.reason.is_exhaustion() => exhaustion_cure(&self.reason),
             _ => UNKNOWN_CURE,

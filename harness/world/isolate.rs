@@ -22,6 +22,8 @@ use nix::unistd::{ForkResult, Pid, getgid, getppid, getuid, pipe2};
 use serde::{Deserialize, Serialize};
 
 use super::error::{Stage, WorldError};
+use super::furnish::{self, Interior};
+use super::ids::Mapper;
 use super::sys;
 
 /// Which privileges a world is made with.
@@ -31,6 +33,8 @@ pub enum Tier {
     /// A user namespace with one id: no privileges needed.
     #[default]
     User,
+    /// A user namespace with 65,536 ids, as programs of containers need them: root, or newuidmap.
+    Subuid,
     /// No user namespace: needs CAP_SYS_ADMIN, as in a privileged container.
     Root,
 }
@@ -40,6 +44,7 @@ impl Tier {
     pub fn word(self) -> &'static str {
         match self {
             Self::User => "user",
+            Self::Subuid => "subuid",
             Self::Root => "root",
         }
     }
@@ -58,7 +63,7 @@ const ABANDONED: i32 = 1;
 ///
 /// The stage that the machine refuses. An error may come back in the shim or in init: report it
 /// and end the process, whichever it is.
-pub fn isolate(tier: Tier) -> Result<(), WorldError> {
+pub fn isolate(tier: Tier, interior: &Interior) -> Result<(), WorldError> {
     // What the shim holds open, init sees close.
     let (shim_gone, shim_alive) = pipe2(nix::fcntl::OFlag::O_CLOEXEC)
         .map_err(|errno| WorldError::new(Stage::Process, errno))?;
@@ -75,7 +80,7 @@ pub fn isolate(tier: Tier) -> Result<(), WorldError> {
         ForkResult::Child => {
             drop(shim_alive);
             drop(starter);
-            become_init(shim_gone)
+            become_init(shim_gone, interior)
         }
     }
 }
@@ -85,21 +90,32 @@ pub fn isolate(tier: Tier) -> Result<(), WorldError> {
     reason = "this is the module that makes namespaces"
 )]
 fn make_namespaces(tier: Tier) -> Result<(), WorldError> {
-    if tier == Tier::User {
-        let (uid, gid) = (getuid(), getgid());
+    let enter = || {
         nix::sched::unshare(CloneFlags::CLONE_NEWUSER)
-            .map_err(|errno| WorldError::new(Stage::UserNamespace, errno))?;
-        // user_namespaces(7): gid_map may only be written once setgroups is denied.
-        for (file, text) in [
-            ("/proc/self/setgroups", "deny".to_owned()),
-            ("/proc/self/uid_map", format!("0 {uid} 1")),
-            ("/proc/self/gid_map", format!("0 {gid} 1")),
-        ] {
-            fs::write(file, text).map_err(|error| {
-                WorldError::new(Stage::IdMap, crate::kernel::KernelError::from_io(&error))
-                    .detail(file)
-            })?;
+            .map_err(|errno| WorldError::new(Stage::UserNamespace, errno))
+    };
+    match tier {
+        Tier::User => {
+            let (uid, gid) = (getuid(), getgid());
+            enter()?;
+            // user_namespaces(7): gid_map may only be written once setgroups is denied.
+            for (file, text) in [
+                ("/proc/self/setgroups", "deny".to_owned()),
+                ("/proc/self/uid_map", format!("0 {uid} 1")),
+                ("/proc/self/gid_map", format!("0 {gid} 1")),
+            ] {
+                fs::write(file, text).map_err(|error| {
+                    WorldError::new(Stage::IdMap, crate::kernel::KernelError::from_io(&error))
+                        .detail(file)
+                })?;
+            }
         }
+        Tier::Subuid => {
+            let mapper = Mapper::prepare()?;
+            enter()?;
+            mapper.map()?;
+        }
+        Tier::Root => {}
     }
     nix::sched::unshare(
         CloneFlags::CLONE_NEWPID
@@ -135,12 +151,12 @@ fn supervise(init: Pid, starter: Option<&OwnedFd>) -> i32 {
 }
 
 /// Pid 1: mounts, forks the runner, and reaps until the runner ends or its watchers die.
-fn become_init(shim_gone: OwnedFd) -> Result<(), WorldError> {
+fn become_init(shim_gone: OwnedFd, interior: &Interior) -> Result<(), WorldError> {
     let process = |errno| WorldError::new(Stage::Process, errno);
     // A backstop for the pipe: the shim has one thread, so its end is the process's end.
     nix::sys::prctl::set_pdeathsig(Signal::SIGKILL).map_err(process)?;
     let _ = nix::unistd::sethostname("netproof");
-    mount_afresh()?;
+    mount_afresh(interior)?;
 
     let children = SigSet::from_iter([Signal::SIGCHLD]);
     let before = children
@@ -227,44 +243,41 @@ fn leave_events_to_the_runner() {
 
 #[expect(
     clippy::exit,
-    reason = "shim and init end here, with the runner's status"
+    reason = "the world's processes apart from the runner end here"
 )]
-fn end(status: i32) -> ! {
+pub(super) fn end(status: i32) -> ! {
     std::process::exit(status)
 }
 
 /// Mounts `/proc` of the new pid namespace, `/sys` of the new network namespace (it shows that of
 /// the process that mounts it), and an empty `/run`, so that nothing in the world writes outside.
-fn mount_afresh() -> Result<(), WorldError> {
+fn mount_afresh(interior: &Interior) -> Result<(), WorldError> {
     const NONE: Option<&str> = None;
+    let visible = match interior {
+        Interior::Bare => None,
+        Interior::Furnished { visible } => Some(visible),
+    };
     let safe = MsFlags::MS_NOSUID | MsFlags::MS_NODEV;
     let failed =
         |at: &'static str| move |errno: Errno| WorldError::new(Stage::Mounts, errno).detail(at);
+    let fresh = |kind, at, flags| {
+        let options = (kind == "tmpfs").then_some("mode=0755");
+        mount(Some(kind), at, Some(kind), safe | flags, options).map_err(failed(at))
+    };
     mount(NONE, "/", NONE, MsFlags::MS_REC | MsFlags::MS_PRIVATE, NONE).map_err(failed("/"))?;
-    mount(
-        Some("proc"),
-        "/proc",
-        Some("proc"),
-        safe | MsFlags::MS_NOEXEC,
-        NONE,
-    )
-    .map_err(failed("/proc"))?;
-    mount(
-        Some("sysfs"),
-        "/sys",
-        Some("sysfs"),
-        safe | MsFlags::MS_NOEXEC,
-        NONE,
-    )
-    .map_err(failed("/sys"))?;
-    mount(
-        Some("tmpfs"),
-        "/run",
-        Some("tmpfs"),
-        safe,
-        Some("mode=0755"),
-    )
-    .map_err(failed("/run"))?;
+    let mut devices = MsFlags::MS_NOEXEC;
+    if visible.is_some() {
+        furnish::close_machine()?;
+        // Root could change the machine's devices by it; and who finds it so waits for no udev.
+        devices |= MsFlags::MS_RDONLY;
+    }
+    fresh("proc", "/proc", MsFlags::MS_NOEXEC)?;
+    fresh("sysfs", "/sys", devices)?;
+    if let Some(visible) = visible {
+        furnish::furnish(visible)?;
+    } else {
+        fresh("tmpfs", "/run", MsFlags::empty())?;
+    }
     let names = super::node::NETNS_DIR;
     fs::create_dir(names).map_err(|error| {
         WorldError::new(Stage::Mounts, crate::kernel::KernelError::from_io(&error)).detail(names)

@@ -9,6 +9,9 @@ mod child;
 pub mod deadline;
 mod error;
 mod feature;
+mod furnish;
+mod holder;
+mod ids;
 mod isolate;
 mod launch;
 mod machine;
@@ -17,15 +20,20 @@ mod settle;
 mod sys;
 mod topology;
 mod tuntap;
+mod written;
 
 use std::collections::BTreeMap;
 use std::time::Instant;
+
+use nix::unistd::Pid;
 
 pub use baseline::{Baseline, PINS, Pin, Pinned};
 pub use check::{Check, Status};
 pub use child::{HEARD, Said, converse, run_in, run_to_end};
 pub use error::{Stage, UNKNOWN_CURE, WorldError, exhaustion_cure};
 pub use feature::features;
+pub use furnish::{Interior, WORKDIR};
+pub use holder::{HOLD_REQUEST, hold};
 pub use isolate::{Tier, isolate};
 pub use launch::{
     Launch, LaunchError, Line, WORLD_ARGUMENT, WorldProcess, is_world_process, read_request,
@@ -37,6 +45,7 @@ pub(crate) use sys::{Ipv4MtuDiscover, Ipv6MtuDiscover, link_address};
 pub use topology::{Port, Topology};
 use tuntap::Tunnel;
 pub use tuntap::{Datagrams, TunTap, TunTapError};
+pub use written::written;
 
 use crate::scenario::{HOST, NodeName};
 
@@ -127,6 +136,38 @@ impl World {
         let node = Node::adopt(name, self.baseline.of(name))?;
         self.nodes.insert(name.clone(), node);
         Ok(())
+    }
+
+    /// Takes in as a node the network namespace of a process of the world, as that of a container, and
+    /// gives it its name under `/run/netns`, as `ip netns attach` does; its settings are pinned now.
+    /// Where it is that of a node already, as with a container in the host's, that one has one name more.
+    ///
+    /// # Errors
+    ///
+    /// The stage that the machine refuses; `EEXIST` if there is a node of that name, `ENOENT` if there
+    /// is no such process.
+    pub fn adopt_process(&mut self, name: &NodeName, process: Pid) -> Result<(), WorldError> {
+        if self.node(name).is_some() {
+            return Err(WorldError::new(Stage::NetNamespace, nix::errno::Errno::EEXIST).node(name));
+        }
+        node::name_process(name, process)?;
+        self.adopt_node(name).inspect_err(|_| {
+            // It is no node, so it has no name either.
+            let _ = node::unname(name);
+        })
+    }
+
+    /// Returns a process of our own that stands in a node and does nothing, for programs that know a
+    /// network namespace only by a process in it. It is started when it is asked for first, one for
+    /// each node, and ends with the node.
+    ///
+    /// # Errors
+    ///
+    /// `ENOENT` if there is no such node; the process cannot be started.
+    pub fn holder(&mut self, name: &NodeName) -> Result<Pid, WorldError> {
+        let node = self.node_mut(name);
+        node.ok_or_else(|| WorldError::new(Stage::Process, nix::errno::Errno::ENOENT).node(name))?
+            .holder()
     }
 
     /// Deletes a node; where others share it, only its name. Waits until the far ends of its links are gone from the other nodes, which

@@ -6,10 +6,12 @@ use std::path::PathBuf;
 
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use nix::sched::CloneFlags;
+use nix::unistd::Pid;
 use tokio::runtime::Handle;
 
 use super::baseline::{Pinned, Start, pin_node};
 use super::error::{Stage, WorldError};
+use super::holder::Holder;
 use crate::kernel::KernelError;
 use crate::kernel::route::{Monitor, RouteSocket};
 use crate::scenario::NodeName;
@@ -35,6 +37,8 @@ pub struct Node {
     named: bool,
     /// Other names of the same namespace under `/run/netns`, in the order in which they came.
     others: Vec<NodeName>,
+    /// The process that stands in it, where one was asked for.
+    holder: Option<Holder>,
 }
 
 /// Where the network namespace of a node comes from.
@@ -77,7 +81,7 @@ impl Node {
             };
             let netns = OwnedFd::from(fs::File::open(OWN_NETNS).map_err(open)?);
             if origin == Origin::Fresh {
-                bind(&path_of(name))?;
+                bind(OWN_NETNS, &path_of(name))?;
             }
             let pinned = pin_node(start)
                 .map_err(|(path, error)| WorldError::new(Stage::Baseline, error).detail(path))?;
@@ -94,6 +98,7 @@ impl Node {
                 ipv6: start.ipv6,
                 named: origin != Origin::Own,
                 others: Vec::new(),
+                holder: None,
             })
         })
         .map_err(|error: WorldError| error.node(name))
@@ -111,10 +116,19 @@ impl Node {
 
     /// Gives the namespace one more name under `/run/netns`, as `ip netns attach` does.
     pub(super) fn share(&mut self, name: &NodeName) -> Result<(), WorldError> {
-        self.enter(|| bind(&path_of(name)))?
+        self.enter(|| bind(OWN_NETNS, &path_of(name)))?
             .map_err(|error| error.node(name))?;
         self.others.push(name.clone());
         Ok(())
+    }
+
+    /// Returns the process that stands in the namespace, which is started when it is asked for first.
+    pub(super) fn holder(&mut self) -> Result<Pid, WorldError> {
+        let holder = match self.holder.take() {
+            Some(holder) => holder,
+            None => Holder::start(self)?,
+        };
+        Ok(self.holder.insert(holder).pid())
     }
 
     /// Takes note of one more name that something else in the world has given to the namespace.
@@ -209,14 +223,7 @@ impl Node {
         if !self.named && *name == self.name {
             return Ok(());
         }
-        let path = path_of(name);
-        let failed = |error: KernelError| {
-            WorldError::new(Stage::Mounts, error)
-                .detail(path.display().to_string())
-                .node(name)
-        };
-        umount2(&path, MntFlags::MNT_DETACH).map_err(|errno| failed(errno.into()))?;
-        fs::remove_file(&path).map_err(|error| failed(KernelError::from_io(&error)))
+        unname(name)
     }
 }
 
@@ -264,24 +271,39 @@ fn enter_named(path: &PathBuf) -> Result<(), WorldError> {
     nix::sched::setns(named.as_fd(), CloneFlags::CLONE_NEWNET).map_err(|errno| failed(errno.into()))
 }
 
-/// Gives the calling thread's network namespace a name that `ip netns` knows.
-fn bind(path: &PathBuf) -> Result<(), WorldError> {
-    let at = || path.display().to_string();
+/// Takes a name under `/run/netns` away.
+pub(super) fn unname(name: &NodeName) -> Result<(), WorldError> {
+    let path = path_of(name);
+    let failed = |error: KernelError| {
+        WorldError::new(Stage::Mounts, error)
+            .detail(path.display().to_string())
+            .node(name)
+    };
+    umount2(&path, MntFlags::MNT_DETACH).map_err(|errno| failed(errno.into()))?;
+    fs::remove_file(&path).map_err(|error| failed(KernelError::from_io(&error)))
+}
+
+/// Gives the network namespace of a process a name under `/run/netns`.
+pub(super) fn name_process(name: &NodeName, process: Pid) -> Result<(), WorldError> {
+    bind(&format!("/proc/{process}/ns/net"), &path_of(name)).map_err(|error| error.node(name))
+}
+
+/// Gives a network namespace a name that `ip netns` knows.
+fn bind(netns: &str, path: &PathBuf) -> Result<(), WorldError> {
+    let failed = |error: KernelError| {
+        WorldError::new(Stage::Mounts, error).detail(path.display().to_string())
+    };
     fs::File::options()
         .write(true)
         .create_new(true)
         .open(path)
-        .map_err(|error| {
-            WorldError::new(Stage::Mounts, KernelError::from_io(&error)).detail(at())
-        })?;
-    mount(
-        Some(OWN_NETNS),
-        path,
-        None::<&str>,
-        MsFlags::MS_BIND,
-        None::<&str>,
-    )
-    .map_err(|errno| WorldError::new(Stage::Mounts, errno).detail(at()))
+        .map_err(|error| failed(KernelError::from_io(&error)))?;
+    let none = None::<&str>;
+    mount(Some(netns), path, none, MsFlags::MS_BIND, none).map_err(|errno| {
+        // An empty file is no name.
+        let _ = fs::remove_file(path);
+        failed(errno.into())
+    })
 }
 
 /// Runs `work` on a thread of its own, whose network namespace nobody else shares or inherits.

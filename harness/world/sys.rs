@@ -2,9 +2,10 @@
 
 #![expect(
     unsafe_code,
-    reason = "fork(2), pidfd_open(2), epoll(7) by descriptor, sockaddr_ll, a socket option and tun have no safe wrapper"
+    reason = "fork(2), pidfd_open(2), mount_setattr(2), epoll(7) by descriptor, sockaddr_ll, a socket option and tun have no safe wrapper"
 )]
 
+use std::ffi::CStr;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 
 use nix::errno::Errno;
@@ -42,6 +43,33 @@ pub(super) fn pidfd_open(pid: Pid) -> Result<OwnedFd, Errno> {
     let fd = i32::try_from(Errno::result(result)?).map_err(|_| Errno::EBADF)?;
     // SAFETY: the kernel has just made this descriptor for us, so nobody else owns it.
     Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+}
+
+/// Makes a mount read-only, with those below it, mount_setattr(2).
+///
+/// # Errors
+///
+/// `ENOSYS` before Linux 5.12; `EBUSY` if somebody has opened a file there for writing.
+pub(super) fn set_read_only(at: &CStr) -> Result<(), Errno> {
+    let attributes = libc::mount_attr {
+        attr_set: libc::MOUNT_ATTR_RDONLY,
+        attr_clr: 0,
+        propagation: 0,
+        userns_fd: 0,
+    };
+    // SAFETY: the pointers are to a string that ends with a zero and to a whole mount_attr of the
+    // length that follows; both live through the call, which reads them.
+    let result = unsafe {
+        libc::syscall(
+            libc::SYS_mount_setattr,
+            libc::AT_FDCWD,
+            at.as_ptr(),
+            libc::AT_RECURSIVE,
+            std::ptr::from_ref(&attributes),
+            size_of_val(&attributes),
+        )
+    };
+    Errno::result(result).map(drop)
 }
 
 /// Lets the end of a process be waited for without blocking.

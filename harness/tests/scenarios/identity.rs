@@ -18,7 +18,7 @@ struct Variant {
 }
 
 /// `nobody`, who has no privileges and owns nothing.
-const NOBODY: u32 = 65534;
+pub(crate) const NOBODY: u32 = 65534;
 
 const VARIANTS: &[Variant] = &[
     Variant {
@@ -45,6 +45,11 @@ const VARIANTS: &[Variant] = &[
         name: "tier-root-hostile-machine",
         needs_root: true,
         change: |command| command.args(["--tier", "root", "--hostile-baseline"]),
+    },
+    Variant {
+        name: "tier-subuid",
+        needs_root: true,
+        change: |command| command.args(["--tier", "subuid"]),
     },
     Variant {
         name: "uid-65534",
@@ -97,7 +102,7 @@ fn same_bytes(variant: &Variant) -> Result<(), Failed> {
     }
 }
 
-fn facts(command: &mut Command) -> Result<BTreeMap<String, String>, Failed> {
+pub(crate) fn facts(command: &mut Command) -> Result<BTreeMap<String, String>, Failed> {
     let ran = support::run(command)?;
     if ran.code != Some(0) {
         let failed: Vec<&Event> = ran

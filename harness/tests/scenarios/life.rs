@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use libtest_mimic::{Failed, Trial};
 use netproof::kernel::wait;
 use netproof::run::{Deadlines, Event, Request, Task};
-use netproof::world::{Launch, Line, Tier};
+use netproof::world::{Interior, Launch, Line, Tier};
 use nix::sys::signal::{Signal, kill, killpg};
 use nix::unistd::Pid;
 
@@ -48,14 +48,19 @@ pub(crate) fn trials() -> Vec<Trial> {
         ("runner", Victim::Runner),
         ("ctrl-c", Victim::Everyone),
     ];
-    let mut trials: Vec<Trial> = victims
-        .into_iter()
-        .map(|(name, victim)| {
-            Trial::test(format!("life/{name}-killed"), move || {
-                nothing_is_left(victim)
-            })
-        })
-        .collect();
+    let mut trials = Vec::new();
+    for (name, victim) in victims {
+        for tier in [Tier::User, Tier::Subuid] {
+            let (of, ignored) = match tier {
+                Tier::Subuid => ("-in-tier-subuid", !nix::unistd::geteuid().is_root()),
+                _ => ("", false),
+            };
+            let case = move || nothing_is_left(victim, tier);
+            trials.push(
+                Trial::test(format!("life/{name}-killed{of}"), case).with_ignored_flag(ignored),
+            );
+        }
+    }
     trials.push(Trial::test(
         "life/starting-thread-ended",
         a_world_outlives_the_thread_that_started_it,
@@ -80,7 +85,7 @@ fn pass(time: Duration) -> Result<(), Failed> {
     Ok(())
 }
 
-fn nothing_is_left(victim: Victim) -> Result<(), Failed> {
+fn nothing_is_left(victim: Victim, tier: Tier) -> Result<(), Failed> {
     let folder = tempfile::tempdir()?;
     // A copy of its own name, by which all its processes are known, and no other run's.
     let program = folder.path().join("netproof");
@@ -88,7 +93,7 @@ fn nothing_is_left(victim: Victim) -> Result<(), Failed> {
     let before = names()?;
     let (mut slowest, mut hit) = (Duration::ZERO, 0);
     for moment in 0..moments()? {
-        let run = start(&program)?;
+        let run = start(&program, tier)?;
         // From before the first process of a world to well into the scenarios; a prime keeps the
         // moments from falling into step with what happens.
         pass(Duration::from_micros(u64::from(moment) * 104_729 % 300_000))?;
@@ -113,9 +118,10 @@ fn nothing_is_left(victim: Victim) -> Result<(), Failed> {
     Ok(())
 }
 
-fn start(program: &Path) -> Result<Child, Failed> {
+fn start(program: &Path, tier: Tier) -> Result<Child, Failed> {
     Ok(Command::new(program)
         .args(["run", "--jobs", "2", "--repeat", "100", "--format", "json"])
+        .args(["--tier", tier.word()])
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::null())
@@ -239,11 +245,12 @@ fn a_world_outlives_the_thread_that_started_it() -> Result<(), Failed> {
         .into_iter()
         .next()
         .ok_or("there is no scenario")?;
-    let request = serde_json::to_string(&Task::Scenario(Request {
+    let request = serde_json::to_string(&Task::Scenario(Box::new(Request {
         scenario: scenario.name,
         file: scenario.file,
         text: scenario.text,
         tier: Tier::User,
+        interior: Interior::Bare,
         packets: false,
         hostile: false,
         processor: 0,
@@ -251,7 +258,7 @@ fn a_world_outlives_the_thread_that_started_it() -> Result<(), Failed> {
         deadlines: Deadlines::default(),
         question: None,
         implementation: netproof::implement::Choice::default(),
-    }))?;
+    })))?;
     let launched = std::thread::spawn(move || Launch::default().start(&request)).join();
     let mut world = launched.map_err(|_| "the starting thread panicked")??;
     loop {

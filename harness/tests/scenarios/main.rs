@@ -7,6 +7,7 @@
 //!   fails and says what was seen instead;
 //! * `idle/tutorials/gateway`: without any one of its operations, one of its expectations fails;
 //! * `causes/no-route/chain`: the cause, injected into another topology, is named from evidence;
+//! * `furnished/...`: what a world has for programs of others, and that nothing of it is left;
 //! * `identity/...`: the facts are the same bytes in every tier, as every user, on every machine;
 //! * `legacy/...`: rules of iptables-legacy are named where nothing else explains;
 //! * `life/...`: nothing of a run outlives it, whichever of its processes is killed;
@@ -15,6 +16,7 @@
 //! * `implementations/busybox/...`: another implementation comes to the same facts and verdicts as
 //!   netproof's own, or is known not to;
 //! * `show/...`: the script that a scenario is shown as can be run;
+//! * `subids/...`: tier `subuid` as an ordinary user, with the ids that it was given and without;
 //! * `orphans`: scenarios and snapshots belong together.
 //!
 //! Worlds need a process without threads, and libtest runs every test in one that has them; so this
@@ -30,6 +32,7 @@
 
 mod causes;
 mod flips;
+mod furnished;
 mod identity;
 mod idle;
 mod implementations;
@@ -39,6 +42,7 @@ mod limited;
 mod load;
 mod orphans;
 mod show;
+mod subids;
 mod support;
 mod tally;
 
@@ -63,6 +67,12 @@ fn main() -> ExitCode {
     if limited::is_limited(std::env::args_os()) {
         return limited::become_limited(std::env::args_os());
     }
+    if subids::is_with_subids(std::env::args_os()) {
+        return subids::become_nobody(std::env::args_os());
+    }
+    if furnished::is_inside(std::env::args_os()) {
+        return furnished::look_around(std::env::args_os());
+    }
     let arguments = Arguments::from_args();
     let scenarios = support::scenarios();
     let mut trials: Vec<Trial> = scenarios
@@ -80,6 +90,8 @@ fn main() -> ExitCode {
     trials.extend(load::trials());
     trials.extend(implementations::trials(&scenarios));
     trials.extend(show::trials(&scenarios));
+    trials.extend(furnished::trials());
+    trials.extend(subids::trials());
     trials.extend(orphans::trials(&scenarios));
     libtest_mimic::run(&arguments, trials).exit_code()
 }

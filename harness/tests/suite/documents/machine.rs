@@ -56,6 +56,7 @@ fn every_refusal_is_listed_with_the_cure_that_netproof_names() {
     let stages = [
         Stage::UserNamespace,
         Stage::IdMap,
+        Stage::IdRange,
         Stage::Namespaces,
         Stage::Process,
         Stage::Mounts,
@@ -71,6 +72,9 @@ fn every_refusal_is_listed_with_the_cure_that_netproof_names() {
         Errno::EMFILE,
         Errno::EAGAIN,
         Errno::ENOMEM,
+        Errno::ENOENT,
+        Errno::ENODATA,
+        Errno::ENOSYS,
     ];
     let known: Vec<(String, &str)> = stages
         .into_iter()
