@@ -78,9 +78,10 @@ struct RunArgs {
     /// How to report.
     #[arg(long, value_enum, default_value_t = Format::Human)]
     format: Format,
-    /// Which privileges the worlds are made with.
-    #[arg(long, value_enum, default_value_t = TierArg::User)]
-    tier: TierArg,
+    /// Which privileges the worlds are made with; the least that the implementation runs with if not
+    /// given.
+    #[arg(long, value_enum)]
+    tier: Option<TierArg>,
     /// How many scenarios run at once; as many as there are processors if not given.
     #[arg(long, short, value_name = "N")]
     jobs: Option<NonZeroUsize>,

@@ -38,7 +38,9 @@ pub(super) fn run(args: &RunArgs) -> Exit {
         Err(exit) => return exit,
     };
     let mut files = PacketFiles::new(args.pcap.as_deref());
-    let runner = Runner::new(args.tier.into(), args.hostile_baseline)
+    let tier = args.tier.map_or(implementation.tier(), Into::into);
+    let runner = Runner::new(tier, args.hostile_baseline)
+        .with_interior(implementation.interior())
         .with_packets(files.are_wanted())
         .with_implementation(implementation);
     let rounds = args.repeat.get();

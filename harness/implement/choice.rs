@@ -11,6 +11,7 @@ use super::lowered::Lowered;
 use super::manifest::ByManifest;
 use super::{Implementation, Native};
 use crate::scenario::{Diagnostics, Manifest, parse_manifest, read_manifest};
+use crate::world::{Interior, Tier};
 
 /// The manifests that the program carries, by the names of their files.
 const CARRIED: &[(&str, &str)] = &[
@@ -89,6 +90,19 @@ impl Choice {
         match self {
             Self::Native | Self::Driver { .. } => Ok(None),
             Self::Manifest { file, text } => parse_manifest(file, text).map(Some),
+        }
+    }
+
+    /// Returns the least privileges that the implementation runs with, as far as that is known.
+    pub fn tier(&self) -> Tier {
+        self.driver().map(|driver| driver.tier).unwrap_or_default()
+    }
+
+    /// Returns what its worlds need beside their namespaces.
+    pub fn interior(&self) -> Interior {
+        match self {
+            Self::Driver { .. } => Interior::Furnished { visible: vec![] },
+            Self::Native | Self::Manifest { .. } => Interior::Bare,
         }
     }
 

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use futures_util::future::join_all;
+use nix::unistd::Pid;
 use serde_json::Value;
 
 use super::driver::Driver;
@@ -14,7 +15,7 @@ use super::{Applied, Checked, Checking, EndpointClaim, Implementation, Native, O
 use crate::scenario::{
     Attach, Detach, LinkRef, Located, Netns, Network, NetworkName, NodeName, Operation,
 };
-use crate::world::World;
+use crate::world::{World, end_process};
 
 /// The folder that an implementation may write to.
 const WORKDIR: &str = "/run/netproof";
@@ -163,7 +164,7 @@ impl Intents {
                     delete: Some(name), ..
                 }) = operation
                 {
-                    self.end_container(name)?;
+                    self.end_container(name).await?;
                 }
                 match &mut self.native {
                     Some(native) => native.apply(world, operation).await,
@@ -228,7 +229,7 @@ impl Intents {
                 if world.node(&node).is_some() {
                     world.delete_node(&node).await?;
                 }
-                world.adopt_process(&node, pid)?;
+                world.adopt_process(&node, Pid::from_raw(pid.cast_signed()))?;
             }
             if let Some(claims) = &reply.claims {
                 self.claims.push(EndpointClaim {
@@ -258,7 +259,7 @@ impl Intents {
         if self.has(NAMESPACES) {
             return Ok(None);
         }
-        Ok(Some(world.holder(node)?))
+        Ok(Some(world.holder(node)?.as_raw().cast_unsigned()))
     }
 
     fn is_in_container(&self, node: &NodeName) -> bool {
@@ -300,11 +301,11 @@ impl Intents {
     }
 
     /// Ends the process that an implementation's own container hangs on.
-    fn end_container(&mut self, node: &NodeName) -> Result<(), OperationError> {
+    async fn end_container(&mut self, node: &NodeName) -> Result<(), OperationError> {
         let of_node = self.endpoints.iter_mut().filter(|((of, _), _)| of == node);
         for (_, kept) in of_node {
             if let Some(pid) = kept.container.take() {
-                crate::world::end_process(pid)?;
+                end_process(Pid::from_raw(pid.cast_signed())).await?;
             }
         }
         Ok(())

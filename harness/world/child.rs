@@ -72,6 +72,30 @@ pub async fn run_in(
     hear_out(child).await.map_err(failed)
 }
 
+/// Kills a process of the world and waits until it is gone; one that is gone already is none to wait for.
+///
+/// # Errors
+///
+/// It cannot be killed or watched.
+///
+/// # Panics
+///
+/// Outside the context of a tokio runtime.
+pub async fn end_process(process: Pid) -> Result<(), WorldError> {
+    let failed = |error: io::Error| WorldError::new(Stage::Process, KernelError::from_io(&error));
+    let ended = match sys::watch_process(process) {
+        Ok(ended) => ended,
+        Err(error) if error.raw_os_error() == Some(Errno::ESRCH as i32) => return Ok(()),
+        Err(error) => return Err(failed(error)),
+    };
+    match nix::sys::signal::kill(process, Signal::SIGKILL) {
+        Ok(()) | Err(Errno::ESRCH) => {}
+        Err(errno) => return Err(WorldError::new(Stage::Process, errno)),
+    }
+    let _ = ended.readable().await.map_err(failed)?;
+    Ok(())
+}
+
 /// What a command said, and how it ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Said {

@@ -29,7 +29,7 @@ use nix::unistd::Pid;
 
 pub use baseline::{Baseline, PINS, Pin, Pinned};
 pub use check::{Check, Status};
-pub use child::{HEARD, Said, converse, run_in, run_to_end};
+pub use child::{HEARD, Said, converse, end_process, run_in, run_to_end};
 pub use error::{Stage, UNKNOWN_CURE, WorldError, exhaustion_cure};
 pub use feature::features;
 pub use furnish::{Interior, WORKDIR};
@@ -48,11 +48,6 @@ pub use tuntap::{Datagrams, TunTap, TunTapError};
 pub use written::written;
 
 use crate::scenario::{HOST, NodeName};
-
-/// STUB
-pub fn end_process(_: u32) -> Result<(), WorldError> {
-    Err(WorldError::new(Stage::Process, nix::errno::Errno::ENOSYS))
-}
 
 /// The nodes of a run, inside an isolated process.
 pub struct World {
@@ -273,14 +268,6 @@ impl World {
         carried
     }
 
-    /// STUB
-    pub fn adopt_process(&mut self, _: &NodeName, _: u32) -> Result<(), WorldError> {
-        Err(WorldError::new(Stage::Process, nix::errno::Errno::ENOSYS))
-    }
-    /// STUB
-    pub fn holder(&mut self, _: &NodeName) -> Result<u32, WorldError> {
-        Err(WorldError::new(Stage::Process, nix::errno::Errno::ENOSYS))
-    }
     /// Returns a node by any of its names.
     pub fn node(&self, name: &NodeName) -> Option<&Node> {
         let by_first = self.nodes.get(name);
