@@ -5,6 +5,7 @@
 
 mod check;
 mod claims;
+mod conformance;
 mod doctor;
 mod exit;
 mod explain;
@@ -53,6 +54,8 @@ enum Verb {
     Claims(ClaimsArgs),
     /// Runs scenarios and tells each step by step: commands, what came of them and why, and tables.
     Walkthrough(WalkthroughArgs),
+    /// Runs the scenarios of networks and endpoints with every implementation, and prints the matrix.
+    Conformance(ConformanceArgs),
     /// Lists the implementations that can carry operations out, and checks manifests.
     Implementations(ImplementationsArgs),
     /// Says what this machine can run, and what mends it where it cannot.
@@ -125,6 +128,44 @@ struct ClaimsArgs {
     /// How many scenarios run at once; as many as there are processors if not given.
     #[arg(long, short, value_name = "N")]
     jobs: Option<NonZeroUsize>,
+}
+
+#[derive(Debug, Args)]
+struct ConformanceArgs {
+    #[command(flatten)]
+    selection: Selection,
+    /// An implementation: one that `netproof implementations` lists, or a file; all that are listed if
+    /// none is given. May be given more than once.
+    #[arg(long, value_name = "NAME")]
+    implementation: Vec<PathBuf>,
+    /// An adapter of somebody's own, `exec:PATH` or `serve:PATH`. May be given more than once.
+    #[arg(long, value_name = "PATH")]
+    adapter: Vec<PathBuf>,
+    /// How to report.
+    #[arg(long, value_enum, default_value_t = MatrixFormat::Human)]
+    format: MatrixFormat,
+    /// Appends the report to this file too, a line of JSON for each row and cell, as they come.
+    #[arg(long, value_name = "FILE")]
+    report: Option<PathBuf>,
+    /// Says what is otherwise than in an earlier report, a file of JSON lines.
+    #[arg(long, value_name = "REPORT")]
+    against: Option<PathBuf>,
+    /// How many scenarios run at once; as many as there are processors if not given.
+    #[arg(long, short, value_name = "N")]
+    jobs: Option<NonZeroUsize>,
+}
+
+/// How the matrix is printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum MatrixFormat {
+    /// For people at a terminal.
+    Human,
+    /// One JSON object a line, as they come.
+    Json,
+    /// A page of Markdown.
+    Markdown,
+    /// JUnit, for the pages of CI systems.
+    Junit,
 }
 
 #[derive(Debug, Args)]
@@ -279,6 +320,7 @@ pub fn main() -> Exit {
         Verb::Explain(args) => explain::explain(&args),
         Verb::Claims(args) => claims::claims(&args),
         Verb::Walkthrough(args) => walkthrough::walkthrough(&args),
+        Verb::Conformance(args) => conformance::conformance(&args),
         Verb::Implementations(args) => implementations::implementations(&args),
         Verb::Doctor(args) => doctor::doctor(&args),
         Verb::Schema => schema::schema(),

@@ -94,7 +94,7 @@ pub(super) fn run(args: &RunArgs) -> Exit {
     clippy::disallowed_methods,
     reason = "what the machine must have is said where the machine is chosen"
 )]
-fn required() -> Required {
+pub(super) fn required() -> Required {
     Required::parse(&std::env::var(Required::VARIABLE).unwrap_or_default())
 }
 

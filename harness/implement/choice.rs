@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::drivers::{DRIVERS, DriverInfo};
+use super::drivers::{self, DRIVERS, DriverInfo};
 use super::intents::Intents;
 use super::lowered::Lowered;
 use super::manifest::ByManifest;
 use super::{Implementation, Native};
-use crate::scenario::{Diagnostics, Manifest, parse_manifest, read_manifest};
+use crate::scenario::{Deviation, Diagnostics, Manifest, parse_manifest, read_manifest};
 use crate::world::{Interior, Tier};
 
 /// The manifests that the program carries, by the names of their files.
@@ -93,6 +93,30 @@ impl Choice {
         }
     }
 
+    /// Returns the name under which it is reported.
+    pub fn name(&self) -> String {
+        match self {
+            Self::Native => "native".to_owned(),
+            Self::Driver { name } => name.clone(),
+            Self::Manifest { file, .. } => {
+                let manifest = self.manifest().ok().flatten();
+                manifest.map_or_else(|| file.clone(), |it| it.name)
+            }
+        }
+    }
+
+    /// Returns what it is, in a line.
+    pub fn about(&self) -> String {
+        match self {
+            Self::Native => "netproof's own, over netlink".to_owned(),
+            Self::Driver { .. } => self.driver().map_or("", |it| it.about).to_owned(),
+            Self::Manifest { .. } => {
+                let manifest = self.manifest().ok().flatten();
+                manifest.map_or_else(String::new, |it| it.about)
+            }
+        }
+    }
+
     /// Returns the least privileges that the implementation runs with, as far as that is known.
     pub fn tier(&self) -> Tier {
         self.driver().map(|driver| driver.tier).unwrap_or_default()
@@ -104,6 +128,16 @@ impl Choice {
             Self::Driver { .. } => Interior::Furnished { visible: vec![] },
             Self::Native | Self::Manifest { .. } => Interior::Bare,
         }
+    }
+
+    /// Returns the scenarios that are known to come out otherwise; none where a manifest is wrong, which is
+    /// told by the world that is to use it.
+    pub fn deviations(&self) -> Vec<Deviation> {
+        if let Some(driver) = self.driver() {
+            return drivers::deviations(driver.name);
+        }
+        let manifest = self.manifest().ok().flatten();
+        manifest.map(|it| it.deviations).unwrap_or_default()
     }
 
     /// Returns what is known of the driver, where it is one.

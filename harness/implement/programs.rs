@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+use super::Choice;
 use crate::scenario::Manifest;
 
 /// Where programs are looked for: a world has no environment.
@@ -25,7 +26,12 @@ pub fn missing(manifest: &Manifest) -> Vec<String> {
 
 /// Asks a manifest's programs for their version: the first line that is said, if there is one.
 pub fn version(manifest: &Manifest) -> Option<String> {
-    let (program, arguments) = manifest.version.split_first()?;
+    said_by(&manifest.version)
+}
+
+/// Runs a command that says its version, and returns its first line.
+fn said_by(words: &[String]) -> Option<String> {
+    let (program, arguments) = words.split_first()?;
     let asked = Command::new(program)
         .args(arguments)
         .env_clear()
@@ -38,4 +44,31 @@ pub fn version(manifest: &Manifest) -> Option<String> {
         + &String::from_utf8_lossy(&asked.stderr);
     let line = said.lines().next()?.trim();
     (!line.is_empty()).then(|| line.to_owned())
+}
+
+/// Says what an implementation needs that this machine does not have, where there is any.
+pub fn absence(choice: &Choice) -> Option<String> {
+    let missing = match (choice.driver(), choice.manifest()) {
+        (Some(driver), _) => {
+            let needs = driver.needs.iter().filter(|it| !is_there(it));
+            let devices = driver.devices.iter().filter(|it| !Path::new(it).exists());
+            needs.chain(devices).map(|it| (*it).to_owned()).collect()
+        }
+        (None, Ok(Some(manifest))) => missing(&manifest),
+        (None, _) => Vec::new(),
+    };
+    (!missing.is_empty()).then(|| format!("not installed: {}", missing.join(", ")))
+}
+
+/// Asks which version of an implementation is installed, as far as its programs tell.
+pub fn installed_version(choice: &Choice) -> Option<String> {
+    match (choice.driver(), choice.manifest()) {
+        (Some(driver), _) => {
+            let words: Vec<String> = driver.version.iter().map(|it| (*it).to_owned()).collect();
+            said_by(&words)
+        }
+        (None, Ok(Some(manifest))) => version(&manifest),
+        (None, Ok(None)) => Some(concat!("netproof ", env!("CARGO_PKG_VERSION")).to_owned()),
+        (None, Err(_)) => None,
+    }
 }

@@ -5,6 +5,7 @@
 mod claims;
 mod doctor;
 mod human;
+mod matrix;
 mod pcapng;
 mod walkthrough;
 mod way;
@@ -12,5 +13,8 @@ mod way;
 pub use claims::{claims_as_markdown, claims_as_table};
 pub use doctor::doctor;
 pub use human::Human;
+pub use matrix::{
+    matrix_as_junit, matrix_as_markdown, matrix_as_table, matrix_changes, matrix_has_red,
+};
 pub use pcapng::pcapng;
 pub use walkthrough::{Shown, Walkthrough};

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::judge::{Mismatch, Verdict};
 use crate::observe::{Capture, Explanation, Fate, Record, Sighting};
-use crate::scenario::{Cause, Leg, LinkRef, NodeName, Place, Probe, Rejection, SentTo};
+use crate::scenario::{Cause, Leg, LinkRef, NodeName, Place, Probe, Profile, Rejection, SentTo};
 use crate::world::{Check, Tier};
 
 /// Whose matter it is that a scenario could not be decided.
@@ -323,6 +323,48 @@ pub enum Event {
         /// How many expectations and operations have a say in it.
         decisions: usize,
     },
+    /// An implementation has a row in the matrix; its cells follow, unless it is absent.
+    Row {
+        /// The implementation.
+        implementation: String,
+        /// What it is, in a line.
+        about: String,
+        /// Which version is installed, as far as that is known.
+        version: Option<String>,
+        /// The privileges that its worlds are made with.
+        tier: Tier,
+        /// Why it cannot be tried here, where it cannot.
+        absent: Option<String>,
+    },
+    /// One scenario was tried with one implementation.
+    Cell {
+        /// The implementation.
+        implementation: String,
+        /// Its version, as far as that is known.
+        version: Option<String>,
+        /// The privileges that its world was made with.
+        tier: Tier,
+        /// The scenario.
+        scenario: String,
+        /// How much is asked: `MUST`, `SHOULD`, `MAY` or `INFO`.
+        requirement: String,
+        /// Whose business it is.
+        profile: Profile,
+        /// How it came out.
+        verdict: Verdict,
+        /// What was looked at without a right answer, and seen.
+        observed: String,
+        /// Why it did not come out as it should, or could not.
+        reason: Option<String>,
+        /// What is left when every endpoint and network was taken away.
+        left: Vec<String>,
+        /// How often the implementation checked itself.
+        checks: usize,
+        /// How often that agreed with what became of packets.
+        agreed: usize,
+        /// How long it took, in milliseconds.
+        ms: f64,
+    },
     /// Something that netproof can use was looked at.
     Check(Check),
     /// All that netproof can use was looked at. The numbers count checks.
@@ -361,9 +403,12 @@ impl Event {
             | Self::End { scenario }
             | Self::Packets { scenario, .. }
             | Self::Scenario { scenario, .. } => Some(scenario),
-            Self::Summary { .. } | Self::Claim { .. } | Self::Check(_) | Self::Doctor { .. } => {
-                None
-            }
+            Self::Cell { scenario, .. } => Some(scenario),
+            Self::Summary { .. }
+            | Self::Claim { .. }
+            | Self::Row { .. }
+            | Self::Check(_)
+            | Self::Doctor { .. } => None,
         }
     }
 

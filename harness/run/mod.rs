@@ -1,5 +1,6 @@
 //! The conductor: one scenario, one implementation, one world; a stream of events.
 
+mod cell;
 mod claims;
 mod conductor;
 mod deadlines;
@@ -14,6 +15,7 @@ mod request;
 mod required;
 mod runner;
 
+pub use cell::Cell;
 pub use claims::Ledger;
 pub use conductor::{ExitStatus, become_world};
 pub use deadlines::Deadlines;

@@ -91,6 +91,7 @@ impl Outcome {
                 name: name.clone(),
                 text: text.clone(),
             }),
+            Event::Left { verdict, .. } => self.add(*verdict),
             Event::Failure { blame, .. } => {
                 self.add(Verdict::Error);
                 self.blame = Some(*blame);

@@ -73,9 +73,7 @@ impl Runner {
     /// Lets another implementation than the native one carry operations out.
     #[must_use]
     pub fn with_implementation(mut self, implementation: Choice) -> Self {
-        // A manifest that is wrong is told of by the world that is to use it.
-        let manifest = implementation.manifest().ok().flatten();
-        self.deviations = manifest.map(|it| it.deviations).unwrap_or_default();
+        self.deviations = implementation.deviations();
         self.implementation = implementation;
         self
     }

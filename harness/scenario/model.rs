@@ -234,6 +234,19 @@ impl Scenario {
             .chain(self.steps.iter().flat_map(|step| &step.operations))
     }
 
+    /// Returns how much is asked of an implementation.
+    pub fn requirement(&self) -> Requirement {
+        self.requirement
+            .as_ref()
+            .map(|it| it.value)
+            .unwrap_or_default()
+    }
+
+    /// Returns whose business it is.
+    pub fn profile(&self) -> Profile {
+        self.profile.as_ref().map(|it| it.value).unwrap_or_default()
+    }
+
     /// Tells whether it is of level 2: networks and endpoints, made in whatever way.
     pub fn has_intents(&self) -> bool {
         let steps = self.steps.iter();

@@ -5,8 +5,10 @@
 
 mod cni;
 mod command;
+mod deviations;
 
 use cni::{Cni, Plugin};
+pub(super) use deviations::deviations;
 
 use super::driver::Driver;
 use crate::world::Tier;

@@ -1,0 +1,222 @@
+//! `netproof conformance`.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+use super::implementations::choose;
+use super::out::{print, print_error, unwritable};
+use super::run::required;
+use super::select::{Selected, select};
+use super::workers::{Told, run_all};
+use super::{ConformanceArgs, Exit, MatrixFormat};
+use crate::implement::{Choice, absence, installed_version};
+use crate::report::{
+    matrix_as_junit, matrix_as_markdown, matrix_as_table, matrix_changes, matrix_has_red,
+};
+use crate::run::{Blame, Cell, Event, Runner};
+use crate::world::Tier;
+
+/// Runs the scenarios of networks and endpoints with every implementation, and prints the matrix.
+pub(super) fn conformance(args: &ConformanceArgs) -> Exit {
+    let selected = match select(&args.selection.scenarios) {
+        Ok(selected) => selected,
+        Err(exit) => return exit,
+    };
+    let selected: Vec<Selected> = selected
+        .into_iter()
+        .filter(|it| it.scenario.has_intents())
+        .collect();
+    if selected.is_empty() {
+        print_error(
+            "error[nothing-to-try]: no scenario asks an implementation for a network\n  \
+             help: `netproof list containers` names those that do\n",
+        );
+        return Exit::Usage;
+    }
+    let choices = match implementations(args) {
+        Ok(choices) => choices,
+        Err(exit) => return exit,
+    };
+    let before = match args.against.as_deref().map(read_report).transpose() {
+        Ok(before) => before,
+        Err(exit) => return exit,
+    };
+    let mut report = match Report::open(args) {
+        Ok(report) => report,
+        Err(exit) => return exit,
+    };
+    let mut worst = Exit::Pass;
+    for choice in &choices {
+        worst = worst.max(row(args, choice, &selected, &mut report));
+    }
+    if let Err(error) = report.close() {
+        return unwritable(&error);
+    }
+    if let Some(before) = before {
+        let changes = matrix_changes(&before, &report.events);
+        let text = match changes.as_str() {
+            "" => "nothing has changed\n".to_owned(),
+            changes => format!("changed:\n{changes}"),
+        };
+        print_error(&text);
+    }
+    match matrix_has_red(&report.events) {
+        true => worst.max(Exit::Fail),
+        false => worst,
+    }
+}
+
+/// Finds everybody who is to be tried, each once.
+fn implementations(args: &ConformanceArgs) -> Result<Vec<Choice>, Exit> {
+    let mut names: Vec<PathBuf> = args.implementation.clone();
+    names.extend(args.adapter.iter().cloned());
+    if names.is_empty() {
+        names = Choice::names().map(PathBuf::from).collect();
+    }
+    names.iter().map(|name| choose(name)).collect()
+}
+
+/// Tries one implementation: its row, then its cells.
+fn row(args: &ConformanceArgs, choice: &Choice, selected: &[Selected], to: &mut Report) -> Exit {
+    let (name, tier) = (choice.name(), choice.tier());
+    let version = installed_version(choice);
+    let absent = absence(choice).or_else(|| no_world(tier));
+    to.take(Event::Row {
+        implementation: name.clone(),
+        about: choice.about(),
+        version: version.clone(),
+        tier,
+        absent: absent.clone(),
+    });
+    if let Some(absent) = absent {
+        if !required().holds(&name) {
+            return Exit::Pass;
+        }
+        print_error(&format!(
+            "error: NETPROOF_REQUIRE asks for {name}, which cannot be tried: {absent}\n"
+        ));
+        return Exit::Machine;
+    }
+    let runner = Runner::new(tier, false)
+        .with_interior(choice.interior())
+        .with_implementation(choice.clone());
+    let begin = |it: &'_ Selected| {
+        let cell = Cell::new(
+            (&name, version.as_deref()),
+            tier,
+            &it.named.name,
+            &it.scenario,
+        );
+        (it.named.name.clone(), cell)
+    };
+    let mut cells: BTreeMap<String, Cell> = selected.iter().map(begin).collect();
+    let mut worst = Exit::Pass;
+    run_all(&runner, selected, args.jobs, |told| match told {
+        Told::Event(event) => {
+            if let Some(cell) = event.scenario().and_then(|name| cells.get_mut(name)) {
+                cell.take(&event);
+            }
+        }
+        Told::Outcome(mut outcome) => {
+            outcome.judge_deviation();
+            if outcome.blame == Some(Blame::Netproof) {
+                worst = worst.max(Exit::Bug);
+            }
+            if let Some(cell) = cells.remove(&outcome.scenario) {
+                to.take(cell.event(&outcome));
+            }
+        }
+    });
+    runner.wait_until_gone();
+    worst
+}
+
+/// Says why no world of a tier can be made here, where that is so.
+fn no_world(tier: Tier) -> Option<String> {
+    let mut refused = None;
+    Runner::new(tier, false).try_features(&mut |event| {
+        if let Event::Failure { message, .. } = event {
+            refused = Some(format!("no world of tier {}: {message}", tier.word()));
+        }
+    });
+    refused
+}
+
+/// Reads an earlier report. A line that was not written to its end is left aside.
+fn read_report(path: &Path) -> Result<Vec<Event>, Exit> {
+    let text = fs::read_to_string(path).map_err(|error| {
+        let shown = path.display();
+        print_error(&format!(
+            "error[no-report]: {shown} cannot be read: {error}\n"
+        ));
+        Exit::Usage
+    })?;
+    let events: Vec<Event> = text
+        .lines()
+        .filter_map(|line| serde_json::from_str(line).ok())
+        .collect();
+    if events
+        .iter()
+        .any(|event| matches!(event, Event::Cell { .. }))
+    {
+        return Ok(events);
+    }
+    let shown = path.display();
+    print_error(&format!(
+        "error[no-report]: there is no cell in {shown}\n  \
+         help: `netproof conformance --report FILE` writes one\n"
+    ));
+    Err(Exit::Usage)
+}
+
+/// Everything that was found out, printed and written as it comes.
+struct Report {
+    format: MatrixFormat,
+    file: Option<File>,
+    events: Vec<Event>,
+    /// Why the report is not whole, if it is not.
+    unwritable: Option<std::io::Error>,
+}
+
+impl Report {
+    fn open(args: &ConformanceArgs) -> Result<Self, Exit> {
+        let open = |path: &PathBuf| File::options().create(true).append(true).open(path);
+        let file = args.report.as_ref().map(open).transpose();
+        let file = file.map_err(|error| {
+            print_error(&format!("error: the report cannot be written: {error}\n"));
+            Exit::Usage
+        })?;
+        Ok(Self {
+            format: args.format,
+            file,
+            events: Vec::new(),
+            unwritable: None,
+        })
+    }
+
+    fn take(&mut self, event: Event) {
+        let line = serde_json::to_string(&event).unwrap_or_default() + "\n";
+        let mut written = Ok(());
+        if let Some(file) = &mut self.file {
+            written = file.write_all(line.as_bytes());
+        }
+        if self.format == MatrixFormat::Json {
+            written = written.and(print(&line));
+        }
+        self.unwritable = self.unwritable.take().or(written.err());
+        self.events.push(event);
+    }
+
+    /// Prints what can only be told when all is known.
+    fn close(&mut self) -> std::io::Result<()> {
+        match self.format {
+            MatrixFormat::Human => print(&matrix_as_table(&self.events))?,
+            MatrixFormat::Markdown => print(&matrix_as_markdown(&self.events))?,
+            MatrixFormat::Junit => print(&matrix_as_junit(&self.events))?,
+            MatrixFormat::Json => {}
+        }
+        self.unwritable.take().map_or(Ok(()), Err)
+    }
+}

@@ -1,0 +1,45 @@
+//! What has changed from one report to another.
+
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+
+use super::Matrix;
+use crate::run::Event;
+
+/// Says what is otherwise in a later report: cells that came, went, came out otherwise, or show something
+/// else. Empty where nothing is. Times and versions do not count; a version is named where a cell of its
+/// row has changed.
+pub fn matrix_changes(before: &[Event], now: &[Event]) -> String {
+    let (before, now) = (Matrix::of(before), Matrix::of(now));
+    let keys: BTreeSet<_> = before.cells.keys().chain(now.cells.keys()).collect();
+    let mut text = String::new();
+    for key in keys {
+        let (implementation, scenario) = key;
+        let change = match (before.cells.get(key), now.cells.get(key)) {
+            (None, Some(cell)) => format!("new: {}", cell.verdict),
+            (Some(cell), None) => format!("gone, was {}", cell.verdict),
+            (Some(was), Some(is)) if was.verdict != is.verdict => {
+                let why = is.reason.map(|reason| format!(" ({reason})"));
+                format!(
+                    "{} -> {}{}",
+                    was.verdict,
+                    is.verdict,
+                    why.unwrap_or_default()
+                )
+            }
+            (Some(was), Some(is)) if was.observed != is.observed => {
+                format!("{} -> {}", shown(was.observed), shown(is.observed))
+            }
+            _ => continue,
+        };
+        let _ = writeln!(text, "{implementation} {scenario}: {change}");
+    }
+    text
+}
+
+fn shown(value: &str) -> String {
+    match value {
+        "" => "nothing".to_owned(),
+        value => format!("`{value}`"),
+    }
+}

@@ -1,0 +1,247 @@
+//! The matrix: scenarios by implementations, from the events of rows and cells.
+
+mod changes;
+mod junit;
+mod markdown;
+mod table;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+pub use changes::matrix_changes;
+pub use junit::matrix_as_junit;
+pub use markdown::matrix_as_markdown;
+pub use table::matrix_as_table;
+
+use crate::judge::Verdict;
+use crate::run::Event;
+use crate::scenario::{Profile, Requirement};
+
+/// An implementation in the matrix.
+#[derive(Debug, Clone, PartialEq)]
+struct Row<'a> {
+    name: &'a str,
+    about: &'a str,
+    version: Option<&'a str>,
+    tier: &'static str,
+    absent: Option<&'a str>,
+}
+
+/// What one scenario came to with one implementation.
+#[derive(Debug, Clone, PartialEq)]
+struct Cell<'a> {
+    verdict: Verdict,
+    observed: &'a str,
+    reason: Option<&'a str>,
+    left: &'a [String],
+    checks: usize,
+    agreed: usize,
+    ms: f64,
+}
+
+/// A scenario in the matrix, in the order of its requirement.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Asked<'a> {
+    requirement: Requirement,
+    profile: Profile,
+    scenario: &'a str,
+}
+
+/// All of it, by name.
+#[derive(Debug, Default)]
+struct Matrix<'a> {
+    rows: Vec<Row<'a>>,
+    asked: BTreeSet<Asked<'a>>,
+    cells: BTreeMap<(&'a str, &'a str), Cell<'a>>,
+}
+
+impl<'a> Matrix<'a> {
+    fn of(events: &'a [Event]) -> Self {
+        let mut matrix = Self::default();
+        for event in events {
+            matrix.take(event);
+        }
+        matrix
+    }
+
+    fn take(&mut self, event: &'a Event) {
+        match event {
+            Event::Row {
+                implementation,
+                about,
+                version,
+                tier,
+                absent,
+            } => self.rows.push(Row {
+                name: implementation,
+                about,
+                version: version.as_deref(),
+                tier: tier.word(),
+                absent: absent.as_deref(),
+            }),
+            Event::Cell {
+                implementation,
+                scenario,
+                requirement,
+                profile,
+                verdict,
+                observed,
+                reason,
+                left,
+                checks,
+                agreed,
+                ms,
+                version,
+                ..
+            } => {
+                let requirement = Requirement::ALL
+                    .into_iter()
+                    .find(|it| it.word() == requirement)
+                    .unwrap_or_default();
+                self.asked.insert(Asked {
+                    requirement,
+                    profile: *profile,
+                    scenario,
+                });
+                let cell = Cell {
+                    verdict: *verdict,
+                    observed,
+                    reason: reason.as_deref(),
+                    left,
+                    checks: *checks,
+                    agreed: *agreed,
+                    ms: *ms,
+                };
+                self.cells.insert((implementation, scenario), cell);
+                // What an implementation says of itself is nearer to the truth than its package.
+                let row = self.rows.iter_mut().find(|row| row.name == implementation);
+                if let (Some(row), Some(version)) = (row, version) {
+                    row.version = Some(version);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn cell(&self, row: &Row<'a>, asked: &Asked<'a>) -> Option<&Cell<'a>> {
+        self.cells.get(&(row.name, asked.scenario))
+    }
+
+    /// Goes through the cells of an implementation.
+    fn cells_of<'b>(
+        &'b self,
+        row: &'b Row<'a>,
+    ) -> impl Iterator<Item = (&'b Asked<'a>, &'b Cell<'a>)> {
+        let cell = |asked: &'b Asked<'a>| Some((asked, self.cell(row, asked)?));
+        self.asked.iter().filter_map(cell)
+    }
+
+    /// What of it is red, in the order of the matrix.
+    fn red(&self) -> Vec<(&Row<'a>, &Asked<'a>, &Cell<'a>)> {
+        let mut red = Vec::new();
+        for row in &self.rows {
+            let cells = self
+                .cells_of(row)
+                .filter(|(asked, cell)| is_red(asked, cell));
+            red.extend(cells.map(|(asked, cell)| (row, asked, cell)));
+        }
+        red
+    }
+
+    /// What INFO scenarios have shown: each value with those that it was seen with, the most frequent
+    /// first.
+    fn shown(&self, asked: &Asked<'a>) -> Vec<(&'a str, Vec<&'a str>)> {
+        let mut values: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+        for row in &self.rows {
+            if let Some(cell) = self
+                .cell(row, asked)
+                .filter(|cell| !cell.observed.is_empty())
+            {
+                values.entry(cell.observed).or_default().push(row.name);
+            }
+        }
+        let mut values: Vec<_> = values.into_iter().collect();
+        values.sort_by_key(|(_, names)| std::cmp::Reverse(names.len()));
+        values
+    }
+
+    /// How an implementation does in a profile, in words.
+    fn profile(&self, row: &Row<'a>, profile: Profile) -> String {
+        let mut counts = [(0, 0); 3];
+        let mut conforms = Conforms::Success;
+        for (asked, cell) in self
+            .cells_of(row)
+            .filter(|(asked, _)| asked.profile == profile)
+        {
+            let Some((passed, all)) = counts.get_mut(asked.requirement as usize) else {
+                continue;
+            };
+            *all += 1;
+            *passed += usize::from(cell.verdict == Verdict::Pass);
+            conforms = conforms.max(match (asked.requirement, cell.verdict) {
+                (_, Verdict::Pass) => Conforms::Success,
+                _ if is_red(asked, cell) => Conforms::Failure,
+                (Requirement::Must, _) => Conforms::Partial,
+                _ => Conforms::Success,
+            });
+        }
+        let words: Vec<String> = Requirement::ALL
+            .into_iter()
+            .zip(counts)
+            .filter(|(_, (_, all))| *all > 0)
+            .map(|(requirement, (passed, all))| format!("{} {passed}/{all}", requirement.word()))
+            .collect();
+        match words.is_empty() {
+            true => format!("{}: nothing tried", profile.word()),
+            false => format!(
+                "{}: {} ({})",
+                profile.word(),
+                conforms.word(),
+                words.join(", ")
+            ),
+        }
+    }
+
+    /// How often an implementation's own check agreed with the packets; nothing where it has none.
+    fn honesty(&self, row: &Row<'a>) -> Option<(usize, usize)> {
+        let (agreed, made) = self
+            .cells_of(row)
+            .fold((0, 0), |(agreed, made), (_, cell)| {
+                (agreed + cell.agreed, made + cell.checks)
+            });
+        (made > 0).then_some((agreed, made))
+    }
+}
+
+/// Whether an implementation conforms to a profile: it passes all that it must; or leaves some of that
+/// out; or fails some of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Conforms {
+    Success,
+    Partial,
+    Failure,
+}
+
+impl Conforms {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Success => "success",
+            Self::Partial => "partial",
+            Self::Failure => "failure",
+        }
+    }
+}
+
+/// Tells whether a cell is red: what must be and is not, what could not be decided, and what passes
+/// although it is listed as failing.
+fn is_red(asked: &Asked<'_>, cell: &Cell<'_>) -> bool {
+    match cell.verdict {
+        Verdict::Fail => asked.requirement == Requirement::Must,
+        Verdict::Error | Verdict::Xpass => true,
+        Verdict::Pass | Verdict::Xfail | Verdict::Skipped | Verdict::Unsupported => false,
+    }
+}
+
+/// Tells whether anything in the matrix is red.
+pub fn matrix_has_red(events: &[Event]) -> bool {
+    !Matrix::of(events).red().is_empty()
+}

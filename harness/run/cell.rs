@@ -1,0 +1,132 @@
+//! One cell of the matrix: what one scenario came to with one implementation.
+
+use super::event::Event;
+use super::outcome::Outcome;
+use crate::judge::Verdict;
+use crate::scenario::{Profile, Requirement, Scenario};
+use crate::world::Tier;
+
+/// Gathers what a cell says from the events of its run.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Cell {
+    implementation: String,
+    version: Option<String>,
+    tier: Tier,
+    scenario: String,
+    requirement: Requirement,
+    profile: Profile,
+    observed: Vec<String>,
+    reason: Option<String>,
+    left: Vec<String>,
+    /// How the step that is under way came out, as far as it has.
+    step: Verdict,
+    checks: SelfChecks,
+}
+
+/// How often an implementation's own check was right, step by step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+struct SelfChecks {
+    made: usize,
+    agreed: usize,
+}
+
+impl Cell {
+    /// Begins the cell of a scenario with an implementation.
+    pub fn new(
+        (implementation, version): (&str, Option<&str>),
+        tier: Tier,
+        name: &str,
+        scenario: &Scenario,
+    ) -> Self {
+        Self {
+            implementation: implementation.to_owned(),
+            version: version.map(str::to_owned),
+            tier,
+            scenario: name.to_owned(),
+            requirement: scenario.requirement(),
+            profile: scenario.profile(),
+            observed: Vec::new(),
+            reason: None,
+            left: Vec::new(),
+            step: Verdict::Pass,
+            checks: SelfChecks::default(),
+        }
+    }
+
+    /// Takes an event of the run into account.
+    pub fn take(&mut self, event: &Event) {
+        match event {
+            Event::Step { .. } => self.step = Verdict::Pass,
+            Event::Hello { version, .. } if !version.is_empty() => {
+                self.version = Some(version.clone());
+            }
+            Event::Observed { of, value, .. } => self.observed.push(format!("{of}: {value}")),
+            Event::Operation {
+                command,
+                verdict,
+                reason,
+                fails,
+                ..
+            } if *verdict != Verdict::Pass => {
+                let reason = reason.as_deref().unwrap_or(match fails {
+                    Some(_) => "it was not refused",
+                    None => "it was not done",
+                });
+                self.because(format!("{command}: {reason}"));
+            }
+            Event::Expectation {
+                probe,
+                verdict,
+                mismatches,
+                observed,
+                ..
+            } if *verdict != Verdict::Pass => {
+                self.step = self.step.max(*verdict);
+                let differs = mismatches.first().map_or_else(String::new, |it| {
+                    format!(" (expected {}: {})", it.what, it.expected)
+                });
+                self.because(format!("{probe}: {observed}{differs}"));
+            }
+            Event::SelfCheck { ok, .. } => {
+                self.checks.made += 1;
+                self.checks.agreed += usize::from(*ok == (self.step == Verdict::Pass));
+            }
+            Event::Left { verdict, left, .. } => {
+                self.left.clone_from(left);
+                if *verdict != Verdict::Pass {
+                    self.because(format!("left behind: {}", left.join("; ")));
+                }
+            }
+            Event::Failure { message, .. } => self.because(message.clone()),
+            _ => {}
+        }
+    }
+
+    /// The first reason is the cause of those that follow.
+    fn because(&mut self, reason: String) {
+        self.reason.get_or_insert(reason);
+    }
+
+    /// Closes the cell.
+    pub fn event(self, outcome: &Outcome) -> Event {
+        let known = outcome.deviation.clone();
+        Event::Cell {
+            implementation: self.implementation,
+            version: self.version,
+            tier: self.tier,
+            scenario: self.scenario,
+            requirement: self.requirement.word().to_owned(),
+            profile: self.profile,
+            verdict: outcome.verdict,
+            observed: self.observed.join("; "),
+            reason: match (self.reason, known) {
+                (Some(reason), Some(known)) => Some(format!("{known}: {reason}")),
+                (reason, known) => reason.or(known),
+            },
+            left: self.left,
+            checks: self.checks.made,
+            agreed: self.checks.agreed,
+            ms: outcome.ms,
+        }
+    }
+}
