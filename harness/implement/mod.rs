@@ -15,7 +15,7 @@ use std::pin::Pin;
 pub use choice::Choice;
 pub use exec::exec;
 pub use native::Native;
-pub use programs::{missing, version};
+pub use programs::{PATH, bare, missing, version};
 
 use crate::kernel::KernelError;
 use crate::scenario::{NoWay, Operation};

@@ -1,12 +1,24 @@
 //! Where programs are, and which version of them is installed.
 
+use std::ffi::OsStr;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
 use crate::scenario::Manifest;
 
 /// Where programs are looked for: a world has no environment.
-pub(super) const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+pub const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/// Makes a command of words, with an environment that has nothing but `PATH` and `LC_ALL`.
+pub fn bare<S: AsRef<OsStr>>(program: &str, arguments: impl IntoIterator<Item = S>) -> Command {
+    let mut command = Command::new(program);
+    command
+        .args(arguments)
+        .env_clear()
+        .env("PATH", PATH)
+        .env("LC_ALL", "C");
+    command
+}
 
 /// Tells whether a program is installed, or is the file that its path names.
 pub(super) fn is_there(program: &str) -> bool {
@@ -26,11 +38,7 @@ pub fn missing(manifest: &Manifest) -> Vec<String> {
 /// Asks a manifest's programs for their version: the first line that is said, if there is one.
 pub fn version(manifest: &Manifest) -> Option<String> {
     let (program, arguments) = manifest.version.split_first()?;
-    let asked = Command::new(program)
-        .args(arguments)
-        .env_clear()
-        .env("PATH", PATH)
-        .env("LC_ALL", "C")
+    let asked = bare(program, arguments)
         .stdin(Stdio::null())
         .output()
         .ok()?;

@@ -108,8 +108,17 @@ impl Human {
                 scenario,
                 verdict: Verdict::Pass,
                 ..
-            } => self.told(scenario).sightings.clear(),
+            } => {
+                let told = self.told(scenario);
+                told.sightings.clear();
+                // What comes next may have no probe of its own.
+                told.explanation = None;
+            }
             Event::Operation {
+                verdict: Verdict::Pass,
+                ..
+            }
+            | Event::Command {
                 verdict: Verdict::Pass,
                 ..
             }
@@ -135,6 +144,17 @@ impl Human {
                     .map_or("done".to_owned(), |why| format!("refused: {why}"));
                 told.detail("expected", &wanted);
                 told.detail("saw", reason.as_deref().unwrap_or("done"));
+            }
+            Event::Command {
+                scenario,
+                command,
+                ended,
+                ..
+            } => {
+                let told = self.told(scenario);
+                told.paragraph(command);
+                told.detail("expected", "exit code 0");
+                told.detail("saw", ended);
             }
             Event::Probe {
                 scenario,

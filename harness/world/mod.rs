@@ -3,12 +3,14 @@
 //! Invariants: the only `unsafe`, the only `setns` and `unshare` of the crate; nothing that a world
 //! makes outlives its starter; nothing of the machine shows through in a node.
 
+mod adopt;
 mod baseline;
 mod check;
 mod child;
 pub mod deadline;
 mod error;
 mod feature;
+mod heard;
 mod isolate;
 mod launch;
 mod machine;
@@ -26,6 +28,7 @@ pub use check::{Check, Status};
 pub use child::{run_in, run_to_end};
 pub use error::{Stage, UNKNOWN_CURE, WorldError, exhaustion_cure};
 pub use feature::features;
+pub use heard::{Heard, Voice, run_heard};
 pub use isolate::{Tier, isolate};
 pub use launch::{
     Launch, LaunchError, Line, WORLD_ARGUMENT, WorldProcess, is_world_process, read_request,

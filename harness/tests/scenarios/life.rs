@@ -239,7 +239,7 @@ fn a_world_outlives_the_thread_that_started_it() -> Result<(), Failed> {
         .into_iter()
         .next()
         .ok_or("there is no scenario")?;
-    let request = serde_json::to_string(&Task::Scenario(Request {
+    let request = serde_json::to_string(&Task::Scenario(Box::new(Request {
         scenario: scenario.name,
         file: scenario.file,
         text: scenario.text,
@@ -250,8 +250,9 @@ fn a_world_outlives_the_thread_that_started_it() -> Result<(), Failed> {
         trial: None,
         deadlines: Deadlines::default(),
         question: None,
+        goal: None,
         implementation: netproof::implement::Choice::default(),
-    }))?;
+    })))?;
     let launched = std::thread::spawn(move || Launch::default().start(&request)).join();
     let mut world = launched.map_err(|_| "the starting thread panicked")??;
     loop {
