@@ -542,6 +542,27 @@ mod tests {
     }
 
     #[test]
+    fn a_table_is_not_explained_by_the_probe_before_it() {
+        let mut rejected = probe(Vec::new());
+        if let Event::Probe { explanation, .. } = &mut rejected {
+            *explanation = Some(Box::new(Explanation {
+                cause: crate::scenario::Cause::NoRoute,
+                at: crate::scenario::Place::Node("web".parse().unwrap()),
+                why: "web has no route".to_owned(),
+                evidence: Vec::new(),
+                mend: None,
+                replayed: false,
+            }));
+        }
+        let events = [
+            rejected,
+            expectation(Verdict::Pass),
+            expectation(Verdict::Fail),
+        ];
+        assert!(!report(&events).contains("because"));
+    }
+
+    #[test]
     fn a_probe_that_was_not_sent_has_not_the_way_of_another() {
         let events = [
             probe(flooded()),

@@ -8,6 +8,7 @@
 //! * `idle/tutorials/gateway`: without any one of its operations, one of its expectations fails;
 //! * `causes/no-route/chain`: the cause, injected into another topology, is named from evidence;
 //! * `identity/...`: the facts are the same bytes in every tier, as every user, on every machine;
+//! * `judge/...`: a script reaches the goal of a scenario in its own way, or is told why it does not;
 //! * `legacy/...`: rules of iptables-legacy are named where nothing else explains;
 //! * `life/...`: nothing of a run outlives it, whichever of its processes is killed;
 //! * `machines/...`: on a machine that can do less, `doctor` and `run` name the obstacle and its cure;
@@ -33,6 +34,7 @@ mod flips;
 mod identity;
 mod idle;
 mod implementations;
+mod judged;
 mod legacy;
 mod life;
 mod limited;
@@ -79,6 +81,7 @@ fn main() -> ExitCode {
     trials.extend(limited::trials());
     trials.extend(load::trials());
     trials.extend(implementations::trials(&scenarios));
+    trials.extend(judged::trials(&scenarios));
     trials.extend(show::trials(&scenarios));
     trials.extend(orphans::trials(&scenarios));
     libtest_mimic::run(&arguments, trials).exit_code()
