@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::implementations::choose;
 use super::out::{print, print_error, unwritable};
-use super::run::exit_of;
+use super::printer::exit_of;
 use super::select::{Selected, select};
 use super::workers::{Told, run_all};
 use super::{ClaimsArgs, ClaimsFormat, Exit};

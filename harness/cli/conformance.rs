@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use super::implementations::choose;
 use super::out::{print, print_error, unwritable};
-use super::run::required;
+use super::printer::required;
 use super::select::{Selected, select};
 use super::workers::{Told, run_all};
 use super::{ConformanceArgs, Exit, MatrixFormat};

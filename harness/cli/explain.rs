@@ -1,10 +1,9 @@
 //! `netproof explain`.
 
 use std::net::IpAddr;
-use std::path::Path;
 
 use super::out::{print, print_error, unwritable};
-use super::select::{Selected, select};
+use super::select::one;
 use super::{Exit, ExplainArgs, Format};
 use crate::judge::Verdict;
 use crate::report::Human;
@@ -16,7 +15,7 @@ use crate::scenario::{
 
 /// Says what becomes of one probe after a step.
 pub(super) fn explain(args: &ExplainArgs) -> Exit {
-    let only = match one(&args.scenario) {
+    let only = match one(&args.scenario, "a question is about one") {
         Ok(only) => only,
         Err(exit) => return exit,
     };
@@ -46,22 +45,6 @@ pub(super) fn explain(args: &ExplainArgs) -> Exit {
         Format::Json => told.json,
     };
     print(&text).map_or_else(|error| unwritable(&error), |()| told.exit)
-}
-
-/// Reads the one scenario that is asked about.
-fn one(argument: &Path) -> Result<Selected, Exit> {
-    let mut selected = select(&[argument.to_owned()])?;
-    let count = selected.len();
-    match selected.pop().filter(|_| count == 1) {
-        Some(only) => Ok(only),
-        None => {
-            let shown = argument.display();
-            let message = format!("`{shown}` is {count} scenarios, and a question is about one");
-            let help = format!("`netproof list {shown}` names them");
-            print_error(&mistake("several-scenarios", &message, &help));
-            Err(Exit::Usage)
-        }
-    }
 }
 
 fn mistake(id: &str, message: &str, help: &str) -> String {

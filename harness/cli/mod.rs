@@ -10,9 +10,11 @@ mod doctor;
 mod exit;
 mod explain;
 mod implementations;
+mod judge;
 mod list;
 mod out;
 mod packets;
+mod printer;
 mod run;
 mod schema;
 mod select;
@@ -50,6 +52,8 @@ enum Verb {
     Show(ShowArgs),
     /// Says what becomes of one probe after a step of a scenario, on which way, and why.
     Explain(ExplainArgs),
+    /// Lets a command build the network of a scenario in its own way, and judges what is there then.
+    Judge(JudgeArgs),
     /// Runs the scenarios that decide what a text claims, and prints which claims hold.
     Claims(ClaimsArgs),
     /// Runs scenarios and tells each step by step: commands, what came of them and why, and tables.
@@ -196,6 +200,38 @@ struct ListArgs {
 struct ShowArgs {
     /// A file, or the name of a carried scenario.
     scenario: PathBuf,
+    /// Only what `netproof judge` leaves to a command: what the steps do, without nodes, what is given,
+    /// and servers.
+    #[arg(long)]
+    goal: bool,
+    /// With --goal, only up to this step; to the last one if not given.
+    #[arg(long, value_name = "N", requires = "goal")]
+    step: Option<usize>,
+}
+
+#[derive(Debug, Args)]
+struct JudgeArgs {
+    /// A file, or the name of a carried scenario.
+    scenario: PathBuf,
+    /// Judges what this step expects; the last one if not given.
+    #[arg(long, value_name = "N")]
+    step: Option<usize>,
+    /// Compares the snapshot of the step, too.
+    #[arg(long)]
+    snapshot: bool,
+    /// How to report.
+    #[arg(long, value_enum, default_value_t = Format::Human)]
+    format: Format,
+    /// Which privileges the world is made with.
+    #[arg(long, value_enum, default_value_t = TierArg::User)]
+    tier: TierArg,
+    /// Writes the packets into this folder, as a pcapng file; those of a scenario that fails into one for
+    /// temporary files if not given.
+    #[arg(long, value_name = "DIR")]
+    pcap: Option<PathBuf>,
+    /// The command that builds the network, behind `--`: a program and its arguments.
+    #[arg(last = true, required = true, value_name = "COMMAND")]
+    command: Vec<String>,
 }
 
 #[derive(Debug, Args)]
@@ -318,6 +354,7 @@ pub fn main() -> Exit {
         Verb::List(args) => list::list(&args),
         Verb::Show(args) => show::show(&args),
         Verb::Explain(args) => explain::explain(&args),
+        Verb::Judge(args) => judge::judge(&args),
         Verb::Claims(args) => claims::claims(&args),
         Verb::Walkthrough(args) => walkthrough::walkthrough(&args),
         Verb::Conformance(args) => conformance::conformance(&args),

@@ -1,23 +1,21 @@
 //! `netproof run`.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-
 use super::implementations::choose;
-use super::out::{print, print_error, unwritable};
+use super::out::print_error;
 use super::packets::PacketFiles;
+use super::printer::Printer;
 use super::select::{Selected, select};
 use super::workers::{Told, run_all};
-use super::{Exit, Format, RunArgs};
+use super::{Exit, RunArgs};
 use crate::carried;
 use crate::judge::Verdict;
-use crate::report::Human;
-use crate::run::{Blame, Event, Outcome, Required, Runner, Totals};
+use crate::run::{Outcome, Runner, Totals};
 
 /// Runs scenarios and judges them.
 pub(super) fn run(args: &RunArgs) -> Exit {
@@ -44,8 +42,7 @@ pub(super) fn run(args: &RunArgs) -> Exit {
         .with_packets(files.are_wanted())
         .with_implementation(implementation);
     let rounds = args.repeat.get();
-    let mut printer = Printer::new(args, selected.len() * rounds);
-    let required = required();
+    let mut printer = Printer::new(args.format, selected.len() * rounds);
     let snapshots = snapshot_folders(args, &selected);
     let (mut totals, mut broken) = (Totals::default(), false);
     for _ in 0..rounds {
@@ -65,37 +62,7 @@ pub(super) fn run(args: &RunArgs) -> Exit {
     printer.print(&totals.event(begun.elapsed().as_secs_f64() * 1e3));
     printer.finish();
     runner.wait_until_gone();
-    match &printer.unwritable {
-        Some(error) => unwritable(error),
-        None => {
-            let lacking: Vec<&str> = printer.lacking.iter().map(String::as_str).collect();
-            let missed: Vec<&str> = lacking
-                .into_iter()
-                .filter(|feature| required.holds(feature))
-                .collect();
-            let exit = exit_of(&totals, broken);
-            if missed.is_empty() {
-                return exit;
-            }
-            print_error(&format!(
-                "error: NETPROOF_REQUIRE asks for what this machine has not: {}\n",
-                missed.join(", ")
-            ));
-            if exit == Exit::Pass {
-                Exit::Machine
-            } else {
-                exit
-            }
-        }
-    }
-}
-
-#[expect(
-    clippy::disallowed_methods,
-    reason = "what the machine must have is said where the machine is chosen"
-)]
-pub(super) fn required() -> Required {
-    Required::parse(&std::env::var(Required::VARIABLE).unwrap_or_default())
+    printer.exit(&totals, broken)
 }
 
 /// Where the snapshots of each scenario are; carried ones are not in the list.
@@ -126,7 +93,11 @@ fn judge_snapshots(
 
 /// Writes the packets of a scenario where they are wanted; tells whether that could be done, which
 /// is what somebody asked for only where a folder is named.
-fn write_packets(files: &mut PacketFiles, outcome: &Outcome, printer: &mut Printer) -> bool {
+pub(super) fn write_packets(
+    files: &mut PacketFiles,
+    outcome: &Outcome,
+    printer: &mut Printer,
+) -> bool {
     match files.write(outcome) {
         Ok(event) => {
             if let Some(event) = event {
@@ -145,7 +116,7 @@ fn write_packets(files: &mut PacketFiles, outcome: &Outcome, printer: &mut Print
     }
 }
 
-fn recorded(folder: Option<&Path>, name: &str) -> Option<String> {
+pub(super) fn recorded(folder: Option<&Path>, name: &str) -> Option<String> {
     match folder {
         Some(folder) => fs::read_to_string(folder.join(format!("{name}.snap"))).ok(),
         None => carried::snapshot(name).map(str::to_owned),
@@ -206,92 +177,4 @@ fn write_snapshots(outcome: &Outcome, folder: &Path) -> io::Result<()> {
         }
     }
     Ok(())
-}
-
-pub(super) fn exit_of(totals: &Totals, broken: bool) -> Exit {
-    if totals.blamed(Blame::Netproof) > 0 {
-        Exit::Bug
-    } else if broken {
-        // Where snapshots and packets are to be written is the user's choice.
-        Exit::Usage
-    } else if totals.blamed(Blame::Machine) > 0 {
-        Exit::Machine
-    } else if [Verdict::Fail, Verdict::Error, Verdict::Xpass]
-        .into_iter()
-        .any(|verdict| totals.count(verdict) > 0)
-    {
-        Exit::Fail
-    } else if totals.count(Verdict::Unsupported) == totals.scenarios() && totals.scenarios() > 0 {
-        Exit::Machine
-    } else {
-        Exit::Pass
-    }
-}
-
-/// Prints events in the form that was asked for, above a progress line on a terminal.
-struct Printer {
-    format: Format,
-    human: Human,
-    progress: ProgressBar,
-    /// The features that the kernel did not have, and the programs that were not installed.
-    lacking: BTreeSet<String>,
-    /// Why the report is not whole, if it is not.
-    unwritable: Option<io::Error>,
-}
-
-impl Printer {
-    fn new(args: &RunArgs, scenarios: usize) -> Self {
-        let target = match args.format {
-            // Draws nothing unless standard error is a terminal.
-            Format::Human => ProgressDrawTarget::stderr(),
-            Format::Json => ProgressDrawTarget::hidden(),
-        };
-        let progress = ProgressBar::with_draw_target(Some(scenarios as u64), target);
-        if let Ok(style) =
-            ProgressStyle::with_template("{pos:>6}/{len} [{elapsed}] [{bar:24}] {msg}")
-        {
-            progress.set_style(style.progress_chars("=> "));
-        }
-        Self {
-            format: args.format,
-            human: Human::new(),
-            progress,
-            lacking: BTreeSet::new(),
-            unwritable: None,
-        }
-    }
-
-    fn print(&mut self, event: &Event) {
-        let text = match self.format {
-            Format::Human => self.human.take(event),
-            // The end of a world is between it and us.
-            Format::Json if matches!(event, Event::End { .. }) => String::new(),
-            Format::Json => match serde_json::to_string(event) {
-                Ok(line) => line + "\n",
-                Err(error) => format!(
-                    "{{\"event\":\"failure\",\"message\":{:?}}}\n",
-                    error.to_string()
-                ),
-            },
-        };
-        if !text.is_empty() {
-            let printed = self.progress.suspend(|| print(&text));
-            self.unwritable = self.unwritable.take().or(printed.err());
-        }
-        if let Event::Operation {
-            lacks: Some(feature),
-            ..
-        } = event
-        {
-            self.lacking.insert(feature.clone());
-        }
-        if let Event::Scenario { scenario, .. } = event {
-            self.progress.set_message(scenario.clone());
-            self.progress.inc(1);
-        }
-    }
-
-    fn finish(&self) {
-        self.progress.finish_and_clear();
-    }
 }

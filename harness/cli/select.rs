@@ -61,6 +61,33 @@ pub(super) fn select(arguments: &[PathBuf]) -> Result<Vec<Selected>, Exit> {
     }
 }
 
+/// Reads and checks the one scenario that is meant; `why` says why it cannot be several.
+pub(super) fn one(argument: &Path, why: &str) -> Result<Selected, Exit> {
+    let mut selected = select(&[argument.to_owned()])?;
+    let count = selected.len();
+    selected.pop().filter(|_| count == 1).ok_or_else(|| {
+        let shown = argument.display();
+        print_error(&format!(
+            "error[several-scenarios]: `{shown}` is {count} scenarios, and {why}\n  \
+             help: `netproof list {shown}` names them\n"
+        ));
+        Exit::Usage
+    })
+}
+
+/// Finds the step that is meant, the last one if none is named; returns its number.
+pub(super) fn step_of(scenario: &Scenario, named: Option<usize>) -> Result<usize, Exit> {
+    let steps = scenario.steps.len();
+    let step = named.unwrap_or(steps);
+    if (1..=steps).contains(&step) {
+        return Ok(step);
+    }
+    print_error(&format!(
+        "error[no-such-step]: there is no step {step}\n  help: write a number from 1 to {steps}\n"
+    ));
+    Err(Exit::Usage)
+}
+
 struct Missing;
 
 /// Lists the files that a path means: itself, or every `.yaml` below it.

@@ -1,24 +1,23 @@
 //! `netproof show`.
 
-use super::out::{print, print_error, unwritable};
-use super::select::select;
+use super::out::{print, unwritable};
+use super::select::{one, step_of};
 use super::{Exit, ShowArgs};
 
 /// Prints one scenario as a shell script.
 pub(super) fn show(args: &ShowArgs) -> Exit {
-    let selected = match select(std::slice::from_ref(&args.scenario)) {
-        Ok(selected) => selected,
+    // Two scripts in one would be one too many: each begins with nothing.
+    let only = match one(&args.scenario, "a script is one") {
+        Ok(only) => only,
         Err(exit) => return exit,
     };
-    // Two scripts in one would be one too many: each begins with nothing.
-    let [only] = selected.as_slice() else {
-        print_error(&format!(
-            "error[several-scenarios]: `{}` is {} scenarios, and a script is one\n  \
-             help: `netproof list {0}` names them\n",
-            args.scenario.display(),
-            selected.len()
-        ));
-        return Exit::Usage;
+    let script = if args.goal {
+        match step_of(&only.scenario, args.step) {
+            Ok(step) => only.scenario.goal_script(step),
+            Err(exit) => return exit,
+        }
+    } else {
+        only.scenario.script()
     };
-    print(&only.scenario.script()).map_or_else(|error| unwritable(&error), |()| Exit::Pass)
+    print(&script).map_or_else(|error| unwritable(&error), |()| Exit::Pass)
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::out::{print, print_error, unwritable};
-use super::run::exit_of;
+use super::printer::exit_of;
 use super::select::select;
 use super::workers::{Told, run_all};
 use super::{Exit, WalkthroughArgs};

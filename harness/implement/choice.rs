@@ -20,6 +20,10 @@ const CARRIED: &[(&str, &str)] = &[
         include_str!("manifests/iproute2-iptables.yaml"),
     ),
     ("iproute2-nft", include_str!("manifests/iproute2-nft.yaml")),
+    (
+        "iptables-legacy",
+        include_str!("manifests/iptables-legacy.yaml"),
+    ),
     ("busybox", include_str!("manifests/busybox.yaml")),
 ];
 

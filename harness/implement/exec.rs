@@ -1,11 +1,9 @@
 //! The real programs, asked for what they refuse by themselves.
 
-use std::process::Command;
-
 use nix::errno::Errno;
 
 use super::OperationError;
-use super::programs::PATH;
+use super::programs::bare;
 use super::refusal::last_line;
 use crate::scenario::Exec;
 use crate::world::{World, run_in};
@@ -19,12 +17,7 @@ pub async fn exec(world: &World, exec: &Exec) -> Result<(), OperationError> {
     let Some((program, arguments)) = exec.argv.split_first() else {
         return Ok(());
     };
-    let mut command = Command::new(program.as_str());
-    command
-        .args(arguments.iter().map(|word| word.as_str()))
-        .env_clear()
-        .env("PATH", PATH)
-        .env("LC_ALL", "C");
+    let mut command = bare(program, arguments.iter().map(|word| word.as_str()));
     match run_in(world, &exec.node, &mut command).await {
         Ok((status, _)) if status.success() => Ok(()),
         Ok((_, said)) => Err(OperationError::RefusedByProgram {

@@ -1,10 +1,8 @@
 //! The commands of a manifest: what a file says for each verb, run word by word and without a shell.
 
-use std::process::Command;
-
 use nix::errno::Errno;
 
-use super::programs::{self, PATH};
+use super::programs::{self, bare};
 use super::refusal::refusal;
 use super::{Applied, Implementation, OperationError};
 use crate::kernel::KernelError;
@@ -78,12 +76,7 @@ impl ByManifest {
         let Some((program, arguments)) = words.split_first() else {
             return Ok(());
         };
-        let mut command = Command::new(program);
-        command
-            .args(arguments)
-            .env_clear()
-            .env("PATH", PATH)
-            .env("LC_ALL", "C");
+        let mut command = bare(program, arguments);
         let (status, said) = match run_to_end(&mut command).await {
             Err(error) if error.reason.errno == Errno::ENOENT => {
                 return Err(OperationError::NoProgram(program.clone()));

@@ -22,7 +22,7 @@ pub use driver::{Answered, Broken, Driver};
 pub use drivers::{DRIVERS, DriverInfo};
 pub use exec::exec;
 pub use native::Native;
-pub use programs::{absence, installed_version, missing, version};
+pub use programs::{PATH, absence, bare, installed_version, missing, version};
 
 use crate::kernel::KernelError;
 use protocol::Hello;

@@ -1,5 +1,6 @@
 //! Where programs are, and which version of them is installed.
 
+use std::ffi::OsStr;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
@@ -7,7 +8,18 @@ use super::Choice;
 use crate::scenario::Manifest;
 
 /// Where programs are looked for: a world has no environment.
-pub(super) const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+pub const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/// Makes a command of words, with an environment that has nothing but `PATH` and `LC_ALL`.
+pub fn bare<S: AsRef<OsStr>>(program: &str, arguments: impl IntoIterator<Item = S>) -> Command {
+    let mut command = Command::new(program);
+    command
+        .args(arguments)
+        .env_clear()
+        .env("PATH", PATH)
+        .env("LC_ALL", "C");
+    command
+}
 
 /// Tells whether a program is installed, or is the file that its path names.
 pub(super) fn is_there(program: &str) -> bool {
@@ -32,11 +44,7 @@ pub fn version(manifest: &Manifest) -> Option<String> {
 /// Runs a command that says its version, and returns its first line.
 fn said_by(words: &[String]) -> Option<String> {
     let (program, arguments) = words.split_first()?;
-    let asked = Command::new(program)
-        .args(arguments)
-        .env_clear()
-        .env("PATH", PATH)
-        .env("LC_ALL", "C")
+    let asked = bare(program, arguments)
         .stdin(Stdio::null())
         .output()
         .ok()?;

@@ -108,8 +108,17 @@ impl Human {
                 scenario,
                 verdict: Verdict::Pass,
                 ..
-            } => self.told(scenario).sightings.clear(),
+            } => {
+                let told = self.told(scenario);
+                told.sightings.clear();
+                // What comes next may have no probe of its own.
+                told.explanation = None;
+            }
             Event::Operation {
+                verdict: Verdict::Pass,
+                ..
+            }
+            | Event::Command {
                 verdict: Verdict::Pass,
                 ..
             }
@@ -135,6 +144,17 @@ impl Human {
                     .map_or("done".to_owned(), |why| format!("refused: {why}"));
                 told.detail("expected", &wanted);
                 told.detail("saw", reason.as_deref().unwrap_or("done"));
+            }
+            Event::Command {
+                scenario,
+                command,
+                ended,
+                ..
+            } => {
+                let told = self.told(scenario);
+                told.paragraph(command);
+                told.detail("expected", "exit code 0");
+                told.detail("saw", ended);
             }
             Event::Probe {
                 scenario,
@@ -519,6 +539,27 @@ mod tests {
       way back  host/br0 out
 "
         );
+    }
+
+    #[test]
+    fn a_table_is_not_explained_by_the_probe_before_it() {
+        let mut rejected = probe(Vec::new());
+        if let Event::Probe { explanation, .. } = &mut rejected {
+            *explanation = Some(Box::new(Explanation {
+                cause: crate::scenario::Cause::NoRoute,
+                at: crate::scenario::Place::Node("web".parse().unwrap()),
+                why: "web has no route".to_owned(),
+                evidence: Vec::new(),
+                mend: None,
+                replayed: false,
+            }));
+        }
+        let events = [
+            rejected,
+            expectation(Verdict::Pass),
+            expectation(Verdict::Fail),
+        ];
+        assert!(!report(&events).contains("because"));
     }
 
     #[test]

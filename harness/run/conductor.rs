@@ -2,35 +2,15 @@
 
 use std::io::{self, Write as _};
 
-use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
-use nix::unistd::Pid;
-
 use super::deadlines::{Deadlines, Late, within};
 use super::event::{Blame, Event};
 use super::intents::Before;
-use super::request::{Instead, Request, Task, Trial};
+use super::request::{Instead, Request, Trial};
 use crate::implement::{self, Implementation, OperationError};
 use crate::judge::{Verdict, judge_operation};
 use crate::observe::{ObserveError, Observer, open_tunnel};
-use crate::scenario::{
-    HOST, Item, Located, Netns, NodeName, Operation, Scenario, Span, Step, parse,
-};
-use crate::world::{
-    Baseline, HOLD_REQUEST, Interior, PINS, SettleError, Stage, Tier, World, WorldError,
-    exhaustion_cure, features, hold, isolate, read_request,
-};
-
-/// How a world's process ends.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[repr(u8)]
-pub enum ExitStatus {
-    /// Everything that could be told was told.
-    Told = 0,
-    /// The machine refused the world; an event says why.
-    NoWorld = 3,
-    /// The request could not be read, or nobody takes the events.
-    Unheard = 4,
-}
+use crate::scenario::{HOST, Item, Located, Netns, NodeName, Operation, Scenario, Span, Step};
+use crate::world::{Baseline, PINS, SettleError, Stage, World, WorldError, exhaustion_cure};
 
 /// Why a scenario was not carried through.
 #[derive(Debug, thiserror::Error)]
@@ -81,117 +61,6 @@ impl Stop {
     }
 }
 
-/// Reads the request, turns this process into a world and runs the scenario in it.
-///
-/// Must be called before the process has a second thread. It may return in any of the world's
-/// processes: end it with the status.
-pub fn become_world() -> ExitStatus {
-    let Ok(line) = read_request() else {
-        return ExitStatus::Unheard;
-    };
-    if line == HOLD_REQUEST {
-        hold();
-        return ExitStatus::Told;
-    }
-    match serde_json::from_str(&line) {
-        Ok(Task::Scenario(request)) => run_scenario(&request),
-        Ok(Task::Features(tier)) => try_features(tier),
-        Err(error) => fail("", Blame::Netproof, &format!("bad request: {error}"), None),
-    }
-}
-
-fn run_scenario(request: &Request) -> ExitStatus {
-    let scenario = match parse(&request.file, &request.text) {
-        Ok(scenario) => scenario,
-        Err(errors) => {
-            return fail(
-                &request.scenario,
-                Blame::Netproof,
-                &format!("not checked: {errors}"),
-                None,
-            );
-        }
-    };
-    let implementation = match request
-        .implementation
-        .make(scenario.has_intents(), request.deadlines.operation)
-    {
-        Ok(implementation) => implementation,
-        Err(errors) => {
-            let message = format!("not checked: {errors}");
-            return fail(&request.scenario, Blame::Netproof, &message, None);
-        }
-    };
-    match begin_world(
-        &request.scenario,
-        (request.tier, &request.interior),
-        request.processor,
-    ) {
-        Ok(runtime) => told(runtime.block_on(carry_through(request, &scenario, implementation))),
-        Err(status) => status,
-    }
-}
-
-fn try_features(tier: Tier) -> ExitStatus {
-    match begin_world("", (tier, &Interior::Bare), 0) {
-        Ok(runtime) => told(runtime.block_on(tell_features())),
-        Err(status) => status,
-    }
-}
-
-fn told(result: io::Result<()>) -> ExitStatus {
-    match result {
-        Ok(()) => ExitStatus::Told,
-        Err(_) => ExitStatus::Unheard,
-    }
-}
-
-/// Turns this process into a world, or tells why not. An error may come back in any of the world's
-/// processes: end it with the status.
-fn begin_world(
-    scenario: &str,
-    (tier, interior): (Tier, &Interior),
-    processor: usize,
-) -> Result<tokio::runtime::Runtime, ExitStatus> {
-    let refused = |message: &str, help| fail(scenario, Blame::Machine, message, help);
-    isolate(tier, interior).map_err(|error| refused(&error.to_string(), Some(error.cure())))?;
-    keep_to_one_processor(processor).map_err(|errno| {
-        let message = format!("cannot keep to one processor: {}", errno.desc());
-        refused(&message, None)
-    })?;
-    tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(|error| refused(&error.to_string(), None))
-}
-
-/// Reports a failure from before there was a world.
-fn fail(scenario: &str, blame: Blame, message: &str, help: Option<&str>) -> ExitStatus {
-    let failure = Event::Failure {
-        scenario: scenario.to_owned(),
-        step: 0,
-        blame,
-        message: message.to_owned(),
-        help: help.map(str::to_owned),
-    };
-    match (send(&failure), blame) {
-        (Ok(()), Blame::Machine) => ExitStatus::NoWorld,
-        _ => ExitStatus::Unheard,
-    }
-}
-
-/// Keeps the process to one of the processors that it may use, which the proof by fences needs.
-fn keep_to_one_processor(turn: usize) -> Result<(), nix::errno::Errno> {
-    let own = Pid::from_raw(0);
-    let allowed = sched_getaffinity(own)?;
-    let processors: Vec<usize> = (0..CpuSet::count())
-        .filter(|at| allowed.is_set(*at).unwrap_or(false))
-        .collect();
-    let mut one = CpuSet::new();
-    one.set(processors[turn % processors.len()])?;
-    sched_setaffinity(own, &one)
-}
-
 pub(super) fn send(event: &Event) -> io::Result<()> {
     let mut line = serde_json::to_string(event)?;
     line.push('\n');
@@ -200,35 +69,7 @@ pub(super) fn send(event: &Event) -> io::Result<()> {
     out.flush()
 }
 
-async fn tell_features() -> io::Result<()> {
-    let host: Vec<NodeName> = HOST.parse().into_iter().collect();
-    let tried = match World::new(&host, Baseline::default()) {
-        Ok(world) => match world.nodes().next() {
-            Some(node) => features(node).await,
-            None => Ok(Vec::new()),
-        },
-        Err(error) => Err(error),
-    };
-    match tried {
-        Ok(checks) => {
-            for check in checks {
-                send(&Event::Check(check))?;
-            }
-        }
-        Err(error) => send(&Event::Failure {
-            scenario: String::new(),
-            step: 0,
-            blame: Blame::Machine,
-            message: error.to_string(),
-            help: Some(error.cure().to_owned()),
-        })?,
-    }
-    send(&Event::End {
-        scenario: String::new(),
-    })
-}
-
-async fn carry_through(
+pub(super) async fn carry_through(
     request: &Request,
     scenario: &Scenario,
     implementation: Box<dyn Implementation>,
@@ -297,8 +138,8 @@ pub(super) struct Conductor<'a> {
     /// The number of the step that is under way.
     pub(super) step: usize,
     /// What is being done, for the report of a step that takes too long.
-    under_way: String,
-    deadlines: Deadlines,
+    pub(super) under_way: String,
+    pub(super) deadlines: Deadlines,
     /// What is done otherwise than the scenario says.
     pub(super) trial: Option<Trial>,
 }
@@ -319,11 +160,10 @@ impl Conductor<'_> {
         if let Some(question) = &request.question {
             return self.answer(&mut world, scenario, question).await;
         }
-        if !scenario.given.is_empty() {
-            self.begin_step("given", None)?;
-            let given = within(self.deadlines.step, self.apply(&mut world, &scenario.given));
-            given.await.unwrap_or_else(|late| Err(self.late(late)))?;
+        if let Some(goal) = &request.goal {
+            return self.judge_goal(&mut world, scenario, goal).await;
         }
+        self.give(&mut world, scenario).await?;
         let before = match scenario.has_intents() {
             true => Some(Before::read(&world, scenario).await?),
             false => None,
@@ -345,13 +185,27 @@ impl Conductor<'_> {
         }
     }
 
+    /// Sets the scene.
+    pub(super) async fn give(
+        &mut self,
+        world: &mut World,
+        scenario: &Scenario,
+    ) -> Result<(), Stop> {
+        if scenario.given.is_empty() {
+            return Ok(());
+        }
+        self.begin_step("given", None)?;
+        let given = within(self.deadlines.step, self.apply(world, &scenario.given));
+        given.await.unwrap_or_else(|late| Err(self.late(late)))
+    }
+
     /// The line of the scenario's file that a place is in, from 1.
     pub(super) fn line_of(&self, span: Span) -> usize {
         let before = &self.text[..span.start.min(self.text.len())];
         before.lines().count().max(1)
     }
 
-    fn late(&self, late: Late) -> Stop {
+    pub(super) fn late(&self, late: Late) -> Stop {
         let under_way = self.under_way.clone();
         Stop::Late { late, under_way }
     }
@@ -360,13 +214,24 @@ impl Conductor<'_> {
         self.apply(world, &step.operations).await?;
         self.under_way = "the wait for the links".to_owned();
         self.observe(world, &step.observe).await?;
+        self.judge_step(world, step, self.trial.is_none()).await?;
+        self.self_check(world).await
+    }
+
+    /// Asks all that a step expects, when the links have come to rest.
+    pub(super) async fn judge_step(
+        &mut self,
+        world: &World,
+        step: &Step,
+        snapshot: bool,
+    ) -> Result<(), Stop> {
+        self.under_way = "the wait for the links".to_owned();
         let topology = world.settle().await?;
         for (at, expectation) in step.expectations.iter().enumerate() {
             self.under_way = format!("`{expectation}`");
             self.expect(world, &topology, at + 1, expectation).await?;
         }
-        self.self_check(world).await?;
-        if !step.snapshot.is_empty() && self.trial.is_none() {
+        if !step.snapshot.is_empty() && snapshot {
             self.under_way = "the snapshot".to_owned();
             self.take_facts(world, &topology, step).await?;
         }
@@ -479,7 +344,7 @@ impl Conductor<'_> {
         Ok(())
     }
 
-    async fn apply_one(
+    pub(super) async fn apply_one(
         &mut self,
         world: &mut World,
         operation: &Operation,
@@ -494,7 +359,7 @@ impl Conductor<'_> {
             }) if name.as_str() != HOST => return self.delete_node(world, operation, name).await,
             _ => {}
         }
-        self.let_go_of(operation);
+        self.leave_containers(operation);
         self.implementation.apply(world, operation).await
     }
 
@@ -504,21 +369,41 @@ impl Conductor<'_> {
         operation: &Operation,
         name: &NodeName,
     ) -> Result<(), OperationError> {
-        let names = |world: &World| -> Vec<NodeName> {
-            let names = world.node(name).map(|node| node.names().cloned().collect());
-            names.unwrap_or_default()
-        };
-        let before = names(world);
+        let before = self.let_go_of(world, name);
+        self.implementation.apply(world, operation).await?;
+        self.follow_rename(&before, name);
+        Ok(())
+    }
+
+    /// Lets go of a node whose name somebody else has taken away.
+    pub(super) async fn forget_name(
+        &mut self,
+        world: &mut World,
+        name: &NodeName,
+    ) -> Result<(), WorldError> {
+        let before = self.let_go_of(world, name);
+        world.forget_node(name).await?;
+        self.follow_rename(&before, name);
+        Ok(())
+    }
+
+    /// Closes what would keep a node alive when its last name goes; returns all its names.
+    fn let_go_of(&mut self, world: &World, name: &NodeName) -> Vec<NodeName> {
+        let node = world.node(name);
+        let before: Vec<NodeName> = node.map_or_else(Vec::new, |it| it.names().cloned().collect());
         if before.len() < 2 {
             // Our own sockets in the node would keep it alive.
             self.observer.forget(name);
         }
-        self.implementation.apply(world, operation).await?;
-        if let [first, next, ..] = before.as_slice()
+        before
+    }
+
+    /// Where the first of several names is gone, the node goes on under the next.
+    fn follow_rename(&mut self, before: &[NodeName], name: &NodeName) {
+        if let [first, next, ..] = before
             && first == name
         {
             self.observer.rename(first, next);
         }
-        Ok(())
     }
 }

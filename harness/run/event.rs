@@ -81,6 +81,27 @@ pub enum Event {
         /// Where the operation stands in the file: its line.
         line: usize,
     },
+    /// The command that builds the network, in place of operations, has ended.
+    Command {
+        /// The scenario.
+        scenario: String,
+        /// The number of the step that it is to reach.
+        step: usize,
+        /// The command, as one would type it.
+        command: String,
+        /// How it came out; whatever that is, the network is judged.
+        verdict: Verdict,
+        /// Its exit code, if it ended by itself.
+        code: Option<i32>,
+        /// How it ended, in words.
+        ended: String,
+        /// What it wrote to standard output, as far as it is kept.
+        stdout: String,
+        /// What it wrote to standard error, as far as it is kept.
+        stderr: String,
+        /// How many bytes of both there was no room for.
+        left_out: usize,
+    },
     /// A probe came to its end.
     Probe {
         /// The scenario.
@@ -389,6 +410,7 @@ impl Event {
             Self::World { scenario, .. }
             | Self::Step { scenario, .. }
             | Self::Operation { scenario, .. }
+            | Self::Command { scenario, .. }
             | Self::Probe { scenario, .. }
             | Self::Capture { scenario, .. }
             | Self::Expectation { scenario, .. }

@@ -158,7 +158,7 @@ impl Conductor<'_> {
 
     /// Carries an intent out and says what came of it, whatever that is.
     async fn try_out(&mut self, world: &mut World, operation: &Operation) -> Result<String, Stop> {
-        self.let_go_of(operation);
+        self.leave_containers(operation);
         match self.implementation.apply(world, operation).await {
             Ok(()) => Ok("done".to_owned()),
             Err(OperationError::World(error)) => Err(error.into()),
@@ -167,7 +167,7 @@ impl Conductor<'_> {
     }
 
     /// Closes what is open in containers that go with their last endpoint: it would keep them.
-    pub(super) fn let_go_of(&mut self, operation: &Operation) {
+    pub(super) fn leave_containers(&mut self, operation: &Operation) {
         if !self.implementation.makes_namespaces() {
             return;
         }
@@ -249,7 +249,7 @@ impl Conductor<'_> {
     ) -> Result<(), Stop> {
         for operation in self.implementation.undo() {
             let item = Item::bare(operation);
-            self.let_go_of(&item.operation);
+            self.leave_containers(&item.operation);
             let result = self.implementation.apply(world, &item.operation).await;
             let judgement = judge_operation(&item, &result);
             send(&Event::Operation {

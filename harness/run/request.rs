@@ -46,6 +46,20 @@ pub struct Request {
     pub trial: Option<Trial>,
     /// What is asked of the scenario, in place of judging it.
     pub question: Option<Box<Question>>,
+    /// What builds the network in place of the scenario's operations, and what is judged of it.
+    #[serde(default)]
+    pub goal: Option<Goal>,
+}
+
+/// A command that is to reach the state that a step expects, in its own way.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Goal {
+    /// The number of the step whose expectations are judged, from 1.
+    pub step: usize,
+    /// The command: a program and its arguments.
+    pub command: Vec<String>,
+    /// Whether the step's snapshot is taken, too.
+    pub snapshot: bool,
 }
 
 /// One operation that is done otherwise, to see whether an expectation depends on it.

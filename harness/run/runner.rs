@@ -8,7 +8,7 @@ use super::conductor::with_sources;
 use super::deadlines::Deadlines;
 use super::event::{Blame, Event};
 use super::outcome::Outcome;
-use super::request::{Request, Task, Trial};
+use super::request::{Goal, Request, Task, Trial};
 use crate::implement::Choice;
 use crate::kernel::KernelError;
 use crate::scenario::{Deviation, Question};
@@ -97,7 +97,7 @@ impl Runner {
     /// There is always an outcome: where a world cannot be started, breaks off or outlives its
     /// deadline, it is an error, with everything that was told until then.
     pub fn run(&self, scenario: &NamedScenario, tell: &mut dyn FnMut(&Event)) -> Outcome {
-        self.carry_out(scenario, None, None, tell)
+        self.carry_out(scenario, Otherwise::default(), tell)
     }
 
     /// Runs a scenario with one operation done otherwise, to see whether an expectation depends on
@@ -108,7 +108,11 @@ impl Runner {
         trial: Trial,
         tell: &mut dyn FnMut(&Event),
     ) -> Outcome {
-        self.carry_out(scenario, Some(trial), None, tell)
+        let otherwise = Otherwise {
+            trial: Some(trial),
+            ..Otherwise::default()
+        };
+        self.carry_out(scenario, otherwise, tell)
     }
 
     /// Carries a scenario out up to a step and tells what becomes of one probe there. Nothing is
@@ -119,16 +123,39 @@ impl Runner {
         question: Question,
         tell: &mut dyn FnMut(&Event),
     ) -> Outcome {
-        self.carry_out(scenario, None, Some(Box::new(question)), tell)
+        let otherwise = Otherwise {
+            question: Some(Box::new(question)),
+            ..Otherwise::default()
+        };
+        self.carry_out(scenario, otherwise, tell)
+    }
+
+    /// Lets a command build the network of a scenario in its own way, and judges what it comes to as a
+    /// step expects it.
+    pub fn judge(
+        &self,
+        scenario: &NamedScenario,
+        goal: Goal,
+        tell: &mut dyn FnMut(&Event),
+    ) -> Outcome {
+        let otherwise = Otherwise {
+            goal: Some(goal),
+            ..Otherwise::default()
+        };
+        self.carry_out(scenario, otherwise, tell)
     }
 
     fn carry_out(
         &self,
         scenario: &NamedScenario,
-        trial: Option<Trial>,
-        question: Option<Box<Question>>,
+        otherwise: Otherwise,
         tell: &mut dyn FnMut(&Event),
     ) -> Outcome {
+        let Otherwise {
+            trial,
+            question,
+            goal,
+        } = otherwise;
         let begun = Instant::now();
         let mut outcome = Outcome::new(&scenario.name);
         let task = Task::Scenario(Box::new(Request {
@@ -144,6 +171,7 @@ impl Runner {
             deadlines: self.deadlines,
             trial,
             question,
+            goal,
         }));
         self.tell_all(&task, &mut outcome, tell);
         let known = |it: &&Deviation| it.scenario == scenario.name;
@@ -227,6 +255,14 @@ impl Runner {
             .map(|mut worlds| std::mem::take(&mut *worlds));
         drop(leaving);
     }
+}
+
+/// What is done with a scenario in place of running it.
+#[derive(Debug, Default)]
+struct Otherwise {
+    trial: Option<Trial>,
+    question: Option<Box<Question>>,
+    goal: Option<Goal>,
 }
 
 /// Why a world could not be heard out.

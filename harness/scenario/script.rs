@@ -31,6 +31,20 @@ if [ -n "$(ip -o link show up)" ] || [ -n "$(ls -A /run/netns 2>/dev/null)" ]; t
 fi
 "#;
 
+/// What a script for `netproof judge` begins with, behind the title.
+const GOAL: &str = r#"# For the world of `netproof judge`, never for the machine itself:
+#
+#     netproof judge SCENARIO -- sh SCRIPT
+#
+# Nodes, servers, and what is given are there already.
+set -eu
+
+if [ -z "${NETPROOF_NODES:-}" ]; then
+    echo "$0: this is no world of netproof: run it as its first lines say" >&2
+    exit 1
+fi
+"#;
+
 impl Scenario {
     /// Writes the scenario as a POSIX shell script that builds its network with `ip`, `sysctl`,
     /// `iptables` and `ip6tables`, and stops where a command comes out otherwise than the scenario says.
@@ -51,16 +65,7 @@ impl Scenario {
     /// # Ok::<(), netproof::scenario::Diagnostics>(())
     /// ```
     pub fn script(&self) -> String {
-        let mut script = Script {
-            with_ipv6: self.ipv6.iter().map(|node| &node.value).collect(),
-            ..Script::default()
-        };
-        script.text += "#!/bin/sh\n";
-        script.comment(&self.title);
-        if let Some(source) = &self.source {
-            script.comment(&format!("Source: {source}"));
-        }
-        script.comment("");
+        let mut script = self.begin_script();
         script.text += GUARD;
         let made: Vec<_> = self
             .nodes
@@ -84,6 +89,32 @@ impl Scenario {
         }
         script.text
     }
+
+    /// Writes what the steps up to this one do as a shell script for `netproof judge`, whose world has the
+    /// nodes, and what is given, already; servers and the other ends of tunnels come after it.
+    pub fn goal_script(&self, step: usize) -> String {
+        let mut script = self.begin_script();
+        script.text += GOAL;
+        script.for_judge = true;
+        for (at, step) in self.steps.iter().enumerate().take(step) {
+            script.step(at + 1, step);
+        }
+        script.text
+    }
+
+    fn begin_script(&self) -> Script<'_> {
+        let mut script = Script {
+            with_ipv6: self.ipv6.iter().map(|node| &node.value).collect(),
+            ..Script::default()
+        };
+        script.text += "#!/bin/sh\n";
+        script.comment(&self.title);
+        if let Some(source) = &self.source {
+            script.comment(&format!("Source: {source}"));
+        }
+        script.comment("");
+        script
+    }
 }
 
 /// The command that switches IPv6 on, for interfaces that are there and that will come.
@@ -98,6 +129,8 @@ struct Script<'a> {
     with_ipv6: BTreeSet<&'a NodeName>,
     /// The networks that are there.
     lowering: Lowering,
+    /// What the harness does in any case is left out.
+    for_judge: bool,
 }
 
 impl Script<'_> {
@@ -180,6 +213,9 @@ impl Script<'_> {
         // Deleting a node takes its endpoints with it.
         let _ = self.lowering.lower(&item.operation);
         let command = item.operation.command();
+        if self.for_judge && matches!(item.operation, Operation::Listen(_) | Operation::Tunnel(_)) {
+            return self.comment(&format!("netproof's own: {command}"));
+        }
         if let Operation::Tunnel(_) = item.operation {
             self.comment("Whatever holds the other end of the device does as well.");
         }

@@ -5,7 +5,7 @@
 //! machine that forwards would be born a router. Everything that changes what becomes of a packet is
 //! therefore written, and an interface that comes later inherits it from `conf/default`.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::kernel::{KernelError, sysctl};
 use crate::scenario::NodeName;
@@ -231,6 +231,58 @@ pub(super) fn pin_node(start: Start) -> Result<Pinned, (String, KernelError)> {
         }
         if !found {
             pinned.absent.push(pin.path);
+        }
+    }
+    Ok(pinned)
+}
+
+/// What a network namespace of this machine begins with, before anything is pinned.
+pub(super) struct Born(BTreeMap<String, String>);
+
+impl Born {
+    /// Reads the settings of the calling thread's network namespace, which nobody has touched.
+    pub(super) fn read() -> Self {
+        let paths = PINS.iter().flat_map(|pin| expand(pin.path));
+        Self(
+            paths
+                .filter_map(|path| sysctl::read(&path).ok().map(|value| (path, value)))
+                .collect(),
+        )
+    }
+
+    /// Tells whether a setting of the calling thread's network namespace is as it was in the beginning;
+    /// an interface that came later took over what stands under `default`.
+    fn is_still(&self, pin: &Pin, path: &str) -> bool {
+        let of = |path: &str| self.0.get(path).cloned();
+        let born = of(path).or_else(|| of(&pin.path.replace('*', "default")));
+        born.is_some() && sysctl::read(path).ok() == born
+    }
+}
+
+/// Writes the pins in the calling thread's network namespace as [`pin_node`] does, but only those that
+/// nobody has changed since the namespace was made.
+///
+/// # Errors
+///
+/// As [`pin_node`].
+pub(super) fn pin_untouched(start: Start, born: &Born) -> Result<Pinned, (String, KernelError)> {
+    // Some reset others when they are written, so it is decided before the first is.
+    let untouched: Vec<(&Pin, Vec<String>)> = PINS
+        .iter()
+        .map(|pin| {
+            let mut paths = expand(pin.path);
+            paths.retain(|path| born.is_still(pin, path));
+            (pin, paths)
+        })
+        .collect();
+    let mut pinned = Pinned::default();
+    for (pin, paths) in untouched {
+        for path in paths {
+            match sysctl::write(&path, start.values(pin).0) {
+                Ok(()) => pinned.written += 1,
+                Err(error) if error.errno == nix::errno::Errno::ENOENT => {}
+                Err(error) => return Err((path, error)),
+            }
         }
     }
     Ok(pinned)

@@ -8,6 +8,7 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use nix::errno::Errno;
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
+use tokio::io::unix::AsyncFd;
 use tokio::net::unix::pipe;
 
 use super::World;
@@ -17,9 +18,19 @@ use crate::kernel::KernelError;
 use crate::scenario::NodeName;
 
 /// A process group of its own, which goes when this is dropped.
-struct Running {
-    child: Child,
+pub(super) struct Running {
+    pub(super) child: Child,
     group: Pid,
+}
+
+impl Running {
+    /// Takes a process that leads a group of its own, and returns what tells of its end.
+    pub(super) fn new(child: Child) -> io::Result<(Self, AsyncFd<OwnedFd>)> {
+        let group = i32::try_from(child.id()).map_err(|_| Errno::ESRCH)?;
+        let group = Pid::from_raw(group);
+        let running = Self { child, group };
+        Ok((running, sys::watch_process(group)?))
+    }
 }
 
 impl Drop for Running {
@@ -197,10 +208,7 @@ fn start(command: &mut Command) -> io::Result<Child> {
 }
 
 async fn hear_out(child: Child) -> io::Result<(ExitStatus, Vec<u8>)> {
-    let group = i32::try_from(child.id()).map_err(|_| Errno::ESRCH)?;
-    let group = Pid::from_raw(group);
-    let mut running = Running { child, group };
-    let ended = sys::watch_process(group)?;
+    let (mut running, ended) = Running::new(child)?;
     let mut said = Vec::new();
     if let Some(errors) = running.child.stderr.take() {
         let errors = pipe::Receiver::from_owned_fd(OwnedFd::from(errors))?;

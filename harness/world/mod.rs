@@ -3,6 +3,7 @@
 //! Invariants: the only `unsafe`, the only `setns` and `unshare` of the crate; nothing that a world
 //! makes outlives its starter; nothing of the machine shows through in a node.
 
+mod adopt;
 mod baseline;
 mod check;
 mod child;
@@ -12,6 +13,7 @@ mod feature;
 mod furnish;
 mod holder;
 mod ids;
+mod heard;
 mod isolate;
 mod launch;
 mod machine;
@@ -34,6 +36,7 @@ pub use error::{Stage, UNKNOWN_CURE, WorldError, exhaustion_cure};
 pub use feature::features;
 pub use furnish::{Interior, WORKDIR};
 pub use holder::{HOLD_REQUEST, hold};
+pub use heard::{Heard, Voice, run_heard};
 pub use isolate::{Tier, isolate};
 pub use launch::{
     Launch, LaunchError, Line, WORLD_ARGUMENT, WorldProcess, is_world_process, read_request,

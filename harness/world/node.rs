@@ -9,7 +9,7 @@ use nix::sched::CloneFlags;
 use nix::unistd::Pid;
 use tokio::runtime::Handle;
 
-use super::baseline::{Pinned, Start, pin_node};
+use super::baseline::{Born, Pinned, Start, pin_node, pin_untouched};
 use super::error::{Stage, WorldError};
 use super::holder::Holder;
 use crate::kernel::KernelError;
@@ -50,6 +50,8 @@ enum Origin {
     Own,
     /// Something else has made and named it.
     Named,
+    /// Somebody else has made and named it, and has set it up.
+    Found,
 }
 
 impl Node {
@@ -68,13 +70,26 @@ impl Node {
         Self::build(name, start, Origin::Named)
     }
 
+    /// Makes a node of a network namespace that has the name and was set up by somebody else: only the
+    /// settings that are as in any new namespace are pinned.
+    pub(super) fn adopt_as_found(name: &NodeName, start: Start) -> Result<Self, WorldError> {
+        Self::build(name, start, Origin::Found)
+    }
+
     fn build(name: &NodeName, start: Start, origin: Origin) -> Result<Self, WorldError> {
         let runtime = Handle::current();
         on_own_thread(move || {
+            let mut born = None;
             match origin {
                 Origin::Fresh => unshare_network()?,
                 Origin::Own => {}
                 Origin::Named => enter_named(&path_of(name))?,
+                Origin::Found => {
+                    // It ends when the thread leaves it.
+                    unshare_network()?;
+                    born = Some(Born::read());
+                    enter_named(&path_of(name))?;
+                }
             }
             let open = |error: std::io::Error| {
                 WorldError::new(Stage::NetNamespace, KernelError::from_io(&error)).detail(OWN_NETNS)
@@ -83,7 +98,11 @@ impl Node {
             if origin == Origin::Fresh {
                 bind(OWN_NETNS, &path_of(name))?;
             }
-            let pinned = pin_node(start)
+            let pinned = match &born {
+                None => pin_node(start),
+                Some(born) => pin_untouched(start, born),
+            };
+            let pinned = pinned
                 .map_err(|(path, error)| WorldError::new(Stage::Baseline, error).detail(path))?;
             let socket = |error| WorldError::new(Stage::Socket, error);
             let _context = runtime.enter();

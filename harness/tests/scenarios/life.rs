@@ -257,6 +257,7 @@ fn a_world_outlives_the_thread_that_started_it() -> Result<(), Failed> {
         trial: None,
         deadlines: Deadlines::default(),
         question: None,
+        goal: None,
         implementation: netproof::implement::Choice::default(),
     })))?;
     let launched = std::thread::spawn(move || Launch::default().start(&request)).join();

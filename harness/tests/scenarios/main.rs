@@ -9,6 +9,7 @@
 //! * `causes/no-route/chain`: the cause, injected into another topology, is named from evidence;
 //! * `furnished/...`: what a world has for programs of others, and that nothing of it is left;
 //! * `identity/...`: the facts are the same bytes in every tier, as every user, on every machine;
+//! * `judge/...`: a script reaches the goal of a scenario in its own way, or is told why it does not;
 //! * `legacy/...`: rules of iptables-legacy are named where nothing else explains;
 //! * `life/...`: nothing of a run outlives it, whichever of its processes is killed;
 //! * `machines/...`: on a machine that can do less, `doctor` and `run` name the obstacle and its cure;
@@ -36,6 +37,7 @@ mod furnished;
 mod identity;
 mod idle;
 mod implementations;
+mod judged;
 mod legacy;
 mod life;
 mod limited;
@@ -89,6 +91,7 @@ fn main() -> ExitCode {
     trials.extend(limited::trials());
     trials.extend(load::trials());
     trials.extend(implementations::trials(&scenarios));
+    trials.extend(judged::trials(&scenarios));
     trials.extend(show::trials(&scenarios));
     trials.extend(furnished::trials());
     trials.extend(subids::trials());

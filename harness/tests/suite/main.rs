@@ -11,6 +11,7 @@ mod documents;
 mod explain;
 mod implementations;
 mod invalid;
+mod judge;
 mod layers;
 mod packets;
 mod runner;

@@ -70,22 +70,22 @@ fn what_busybox_cannot_do_is_listed() {
 }
 
 #[rstest]
-fn iproute2_does_everything(#[values("iproute2-iptables", "iproute2-nft")] name: &str) {
+fn iproute2_does_everything(
+    #[values("iproute2-iptables", "iproute2-nft", "iptables-legacy")] name: &str,
+) {
     assert_eq!(no_ways(&manifest(name)), BTreeSet::new());
 }
 
-#[test]
-fn every_deviation_is_listed_and_of_a_scenario() {
-    let rows = table(
-        &read(DOCUMENT),
-        &["scenario", "what `busybox` does otherwise"],
-    );
+#[rstest]
+fn every_deviation_is_listed_and_of_a_scenario(#[values("busybox", "iptables-legacy")] name: &str) {
+    let heading = format!("what `{name}` does otherwise");
+    let rows = table(&read(DOCUMENT), &["scenario", &heading]);
     let listed: Vec<(&str, &str)> = rows
         .iter()
         .map(|row| (code(&row[0]), row[1].as_str()))
         .collect();
-    let busybox = manifest("busybox");
-    let known: Vec<(&str, &str)> = busybox
+    let manifest = manifest(name);
+    let known: Vec<(&str, &str)> = manifest
         .deviations
         .iter()
         .map(|it| (it.scenario.as_str(), it.reason.as_str()))
@@ -94,6 +94,23 @@ fn every_deviation_is_listed_and_of_a_scenario() {
     let scenarios = carried::scenarios();
     for (scenario, _) in known {
         assert!(scenarios.iter().any(|it| it.name == scenario), "{scenario}");
+    }
+}
+
+/// The cases of `iptables-legacy` are those with rules.
+#[test]
+fn only_rules_are_other_words_with_iptables_legacy() {
+    const RULES: &[&str] = &["masquerade", "snat", "dnat", "notrack", "filter", "policy"];
+    let (like, legacy) = (manifest("iproute2-iptables"), manifest("iptables-legacy"));
+    for scenario in carried::scenarios() {
+        let parsed = parse(&scenario.file, &scenario.text).unwrap();
+        for item in parsed.operations() {
+            let verb = item.operation.verb();
+            let same = legacy.commands(&item.operation).ok() == like.commands(&item.operation).ok();
+            let is_rule =
+                RULES.iter().any(|rule| verb.ends_with(rule)) && !verb.starts_with("ingress");
+            assert_eq!(same, !is_rule, "{}: {verb}", scenario.name);
+        }
     }
 }
 

@@ -50,7 +50,8 @@ fn every_event_is_in_the_table_of_the_readme() {
     let question = format!("explain --format json {FAILING} --from web --to 10.2.0.2");
     let (explained, _) = netproof(&question);
     let (decided, _) = netproof("claims --format json tutorials/tcp-server");
-    let output = ran + &looked + &explained + &decided;
+    let (judged, _) = netproof("judge --format json fixtures/readme/routed.yaml -- true");
+    let output = ran + &looked + &explained + &decided + &judged;
     let emitted: BTreeSet<&str> = output
         .lines()
         .filter_map(|line| line.strip_prefix("{\"event\":\"")?.split('"').next())
