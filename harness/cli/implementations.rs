@@ -6,59 +6,25 @@ use serde_json::json;
 
 use super::out::{error_has_color, print, print_error, unwritable};
 use super::{Exit, Format, ImplementationsArgs};
-use crate::implement::{Choice, missing, version};
-use crate::scenario::{Diagnostics, Manifest, Operation, suggest};
+use crate::implement::{Choice, absence, installed_version};
+use crate::scenario::{Diagnostics, Operation, suggest};
 
-/// Lists implementations, one a line, or says what is wrong with their manifests.
+/// Lists implementations, with their versions and what is not installed of what they need.
 pub(super) fn implementations(args: &ImplementationsArgs) -> Exit {
     let names: Vec<PathBuf> = match args.names.as_slice() {
         [] => Choice::names().map(PathBuf::from).collect(),
         names => names.to_vec(),
     };
-    let found: Vec<_> = names.iter().map(|name| chosen(name)).collect();
+    let found: Vec<_> = names.iter().map(|name| choose(name)).collect();
     if let Some(exit) = found.iter().find_map(|it| it.as_ref().err()) {
         return *exit;
     }
-    let manifests: Vec<Option<Manifest>> = found.into_iter().flatten().map(|(_, it)| it).collect();
-    let name_of = |manifest: &Option<Manifest>| {
-        manifest
-            .as_ref()
-            .map_or("native".to_owned(), |it| it.name.clone())
-    };
-    let width = manifests.iter().map(|it| name_of(it).len()).max();
-    for manifest in &manifests {
-        let (name, width) = (name_of(manifest), width.unwrap_or_default());
-        let about = manifest
-            .as_ref()
-            .map_or("netproof's own, over netlink", |it| &it.about);
-        let verbs = manifest
-            .as_ref()
-            .map_or(Operation::VERBS.len(), |it| it.verbs().count());
-        let version = match manifest {
-            Some(manifest) => version(manifest),
-            None => Some(concat!("netproof ", env!("CARGO_PKG_VERSION")).to_owned()),
-        };
-        let missing = manifest.as_ref().map(missing).unwrap_or_default();
+    let choices: Vec<Choice> = found.into_iter().flatten().collect();
+    let width = choices.iter().map(|it| it.name().len()).max();
+    for choice in &choices {
         let text = match args.format {
-            Format::Human => {
-                let state = match (missing.as_slice(), version) {
-                    ([], Some(version)) => version,
-                    ([], None) => "installed".to_owned(),
-                    (missing, _) => format!("missing: {}", missing.join(", ")),
-                };
-                format!("{name:<width$}  {about}\n{:width$}  {state}\n", "")
-            }
-            Format::Json => {
-                let line = json!({
-                    "event": "implementation",
-                    "implementation": name,
-                    "about": about,
-                    "version": version,
-                    "missing": missing,
-                    "verbs": verbs,
-                });
-                format!("{line}\n")
-            }
+            Format::Human => described(choice, width.unwrap_or_default()),
+            Format::Json => format!("{}\n", event(choice)),
         };
         if let Err(error) = print(&text) {
             return unwritable(&error);
@@ -67,12 +33,38 @@ pub(super) fn implementations(args: &ImplementationsArgs) -> Exit {
     Exit::Pass
 }
 
-/// Finds the implementation of a name or file; where it cannot be used, says why.
-pub(super) fn choose(name: &Path) -> Result<Choice, Exit> {
-    chosen(name).map(|(choice, _)| choice)
+fn described(choice: &Choice, width: usize) -> String {
+    let (name, about) = (choice.name(), choice.about());
+    let state = match (absence(choice), installed_version(choice)) {
+        (Some(missing), _) => missing,
+        (None, Some(version)) => version,
+        (None, None) => "installed".to_owned(),
+    };
+    format!("{name:<width$}  {about}\n{:width$}  {state}\n", "")
 }
 
-fn chosen(name: &Path) -> Result<(Choice, Option<Manifest>), Exit> {
+fn event(choice: &Choice) -> serde_json::Value {
+    let manifest = choice.manifest().ok().flatten();
+    let level = if choice.takes_intents() { 2 } else { 1 };
+    let verbs = match (&manifest, level) {
+        (Some(manifest), _) => manifest.verbs().count(),
+        (None, 1) => Operation::VERBS.len(),
+        (None, _) => Operation::INTENTS.len(),
+    };
+    json!({
+        "event": "implementation",
+        "implementation": choice.name(),
+        "about": choice.about(),
+        "version": installed_version(choice),
+        "absent": absence(choice),
+        "level": level,
+        "tier": choice.tier(),
+        "verbs": verbs,
+    })
+}
+
+/// Finds the implementation that is named, or reads and checks the manifest; prints what is wrong.
+pub(super) fn choose(name: &Path) -> Result<Choice, Exit> {
     let shown = name.display().to_string();
     let complain = |problems: Diagnostics| {
         print_error(&format!("{}\n", problems.render(error_has_color())));
@@ -91,6 +83,6 @@ fn chosen(name: &Path) -> Result<(Choice, Option<Manifest>), Exit> {
             return Err(Exit::Usage);
         }
     };
-    let manifest = choice.manifest().map_err(complain)?;
-    Ok((choice, manifest))
+    choice.manifest().map_err(complain)?;
+    Ok(choice)
 }

@@ -126,6 +126,11 @@ impl Choice {
         self.driver().map(|driver| driver.tier).unwrap_or_default()
     }
 
+    /// Tells whether it takes networks and endpoints as they are, and no single commands.
+    pub fn takes_intents(&self) -> bool {
+        matches!(self, Self::Driver { .. })
+    }
+
     /// Returns what its worlds need beside their namespaces.
     pub fn interior(&self) -> Interior {
         match self {

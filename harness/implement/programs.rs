@@ -65,7 +65,7 @@ pub fn absence(choice: &Choice) -> Option<String> {
         (None, Ok(Some(manifest))) => missing(&manifest),
         (None, _) => Vec::new(),
     };
-    (!missing.is_empty()).then(|| format!("not installed: {}", missing.join(", ")))
+    (!missing.is_empty()).then(|| format!("missing: {}", missing.join(", ")))
 }
 
 /// Asks which version of an implementation is installed, as far as its programs tell.

@@ -11,9 +11,9 @@ pub mod deadline;
 mod error;
 mod feature;
 mod furnish;
+mod heard;
 mod holder;
 mod ids;
-mod heard;
 mod isolate;
 mod launch;
 mod machine;
@@ -35,8 +35,8 @@ pub use child::{HEARD, Said, converse, end_process, run_in, run_to_end};
 pub use error::{Stage, UNKNOWN_CURE, WorldError, exhaustion_cure};
 pub use feature::features;
 pub use furnish::{Interior, WORKDIR};
-pub use holder::{HOLD_REQUEST, hold};
 pub use heard::{Heard, Voice, run_heard};
+pub use holder::{HOLD_REQUEST, hold};
 pub use isolate::{Tier, isolate};
 pub use launch::{
     Launch, LaunchError, Line, WORLD_ARGUMENT, WorldProcess, is_world_process, read_request,

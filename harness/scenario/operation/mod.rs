@@ -237,9 +237,12 @@ impl Operation {
         self.arguments().command()
     }
 
+    /// The verbs of level 2.
+    pub const INTENTS: &'static [&'static str] = &["network", "attach", "detach"];
+
     /// Tells whether it is of level 2: it says what is wanted, and not how that is made.
     pub fn is_intent(&self) -> bool {
-        matches!(self, Self::Network(_) | Self::Attach(_) | Self::Detach(_))
+        Self::INTENTS.contains(&self.verb())
     }
 }
 

@@ -100,7 +100,15 @@ fn every_deviation_is_listed_and_of_a_scenario(#[values("busybox", "iptables-leg
 /// The cases of `iptables-legacy` are those with rules.
 #[test]
 fn only_rules_are_other_words_with_iptables_legacy() {
-    const RULES: &[&str] = &["masquerade", "snat", "dnat", "notrack", "filter", "policy"];
+    const RULES: &[&str] = &[
+        "masquerade",
+        "snat",
+        "dnat",
+        "notrack",
+        "filter",
+        "policy",
+        "flush",
+    ];
     let (like, legacy) = (manifest("iproute2-iptables"), manifest("iptables-legacy"));
     for scenario in carried::scenarios() {
         let parsed = parse(&scenario.file, &scenario.text).unwrap();
