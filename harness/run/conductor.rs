@@ -4,6 +4,7 @@ use std::io::{self, Write as _};
 
 use super::deadlines::{Deadlines, Late, within};
 use super::event::{Blame, Event};
+use super::fault::FaultAt;
 use super::intents::Before;
 use super::request::{Instead, Request, Trial};
 use crate::implement::{self, Implementation, OperationError};
@@ -83,6 +84,7 @@ pub(super) async fn carry_through(
         under_way: String::new(),
         deadlines: request.deadlines,
         trial: request.trial,
+        fault: request.fault.clone(),
     };
     match conductor.run(request, scenario).await {
         Ok(()) | Err(Stop::Operation | Stop::Shown) => {}
@@ -142,6 +144,8 @@ pub(super) struct Conductor<'a> {
     pub(super) deadlines: Deadlines,
     /// What is done otherwise than the scenario says.
     pub(super) trial: Option<Trial>,
+    /// What breaks on the way.
+    pub(super) fault: Option<FaultAt>,
 }
 
 impl Conductor<'_> {
@@ -212,6 +216,7 @@ impl Conductor<'_> {
 
     async fn carry_out(&mut self, world: &mut World, step: &Step) -> Result<(), Stop> {
         self.apply(world, &step.operations).await?;
+        self.break_something(world).await?;
         self.under_way = "the wait for the links".to_owned();
         self.observe(world, &step.observe).await?;
         self.judge_step(world, step, self.trial.is_none()).await?;

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::fault::Fault;
 use crate::judge::{Mismatch, Verdict};
 use crate::observe::{Capture, Explanation, Fate, Record, Sighting};
 use crate::scenario::{Cause, Leg, LinkRef, NodeName, Place, Probe, Profile, Rejection, SentTo};
@@ -169,6 +170,19 @@ pub enum Event {
         path: Vec<LinkRef>,
         /// Where the expectation stands in the file: its line.
         line: usize,
+    },
+    /// Something was broken on purpose.
+    Fault {
+        /// The scenario.
+        scenario: String,
+        /// The step after whose operations that was done.
+        step: usize,
+        /// What was broken.
+        fault: Fault,
+        /// Passes where it is broken now; an error where it could not be.
+        verdict: Verdict,
+        /// Why it could not be.
+        reason: Option<String>,
     },
     /// Something was looked at that has no right answer.
     Observed {
@@ -414,6 +428,7 @@ impl Event {
             | Self::Probe { scenario, .. }
             | Self::Capture { scenario, .. }
             | Self::Expectation { scenario, .. }
+            | Self::Fault { scenario, .. }
             | Self::Observed { scenario, .. }
             | Self::Hello { scenario, .. }
             | Self::SelfCheck { scenario, .. }

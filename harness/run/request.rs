@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::deadlines::Deadlines;
+use super::fault::FaultAt;
 use crate::implement::Choice;
 use crate::scenario::Question;
 use crate::world::{Interior, Tier};
@@ -49,6 +50,9 @@ pub struct Request {
     /// What builds the network in place of the scenario's operations, and what is judged of it.
     #[serde(default)]
     pub goal: Option<Goal>,
+    /// What breaks on the way.
+    #[serde(default)]
+    pub fault: Option<FaultAt>,
 }
 
 /// A command that is to reach the state that a step expects, in its own way.

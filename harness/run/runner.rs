@@ -7,6 +7,7 @@ use std::time::Instant;
 use super::conductor::with_sources;
 use super::deadlines::Deadlines;
 use super::event::{Blame, Event};
+use super::fault::FaultAt;
 use super::outcome::Outcome;
 use super::request::{Goal, Request, Task, Trial};
 use crate::implement::Choice;
@@ -145,6 +146,20 @@ impl Runner {
         self.carry_out(scenario, otherwise, tell)
     }
 
+    /// Runs a scenario in which something breaks on the way, to see whether an expectation notices it.
+    pub fn run_with_fault(
+        &self,
+        scenario: &NamedScenario,
+        fault: FaultAt,
+        tell: &mut dyn FnMut(&Event),
+    ) -> Outcome {
+        let otherwise = Otherwise {
+            fault: Some(fault),
+            ..Otherwise::default()
+        };
+        self.carry_out(scenario, otherwise, tell)
+    }
+
     fn carry_out(
         &self,
         scenario: &NamedScenario,
@@ -155,6 +170,7 @@ impl Runner {
             trial,
             question,
             goal,
+            fault,
         } = otherwise;
         let begun = Instant::now();
         let mut outcome = Outcome::new(&scenario.name);
@@ -172,6 +188,7 @@ impl Runner {
             trial,
             question,
             goal,
+            fault,
         }));
         self.tell_all(&task, &mut outcome, tell);
         let known = |it: &&Deviation| it.scenario == scenario.name;
@@ -263,6 +280,7 @@ struct Otherwise {
     trial: Option<Trial>,
     question: Option<Box<Question>>,
     goal: Option<Goal>,
+    fault: Option<FaultAt>,
 }
 
 /// Why a world could not be heard out.

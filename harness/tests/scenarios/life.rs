@@ -258,6 +258,7 @@ fn a_world_outlives_the_thread_that_started_it() -> Result<(), Failed> {
         deadlines: Deadlines::default(),
         question: None,
         goal: None,
+        fault: None,
         implementation: netproof::implement::Choice::default(),
     })))?;
     let launched = std::thread::spawn(move || Launch::default().start(&request)).join();

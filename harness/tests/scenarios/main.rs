@@ -7,6 +7,7 @@
 //!   fails and says what was seen instead;
 //! * `idle/tutorials/gateway`: without any one of its operations, one of its expectations fails;
 //! * `causes/no-route/chain`: the cause, injected into another topology, is named from evidence;
+//! * `faults/cni-bridge/bridge-down`: a break in a network that somebody made is noticed, and named;
 //! * `furnished/...`: what a world has for programs of others, and that nothing of it is left;
 //! * `identity/...`: the facts are the same bytes in every tier, as every user, on every machine;
 //! * `judge/...`: a script reaches the goal of a scenario in its own way, or is told why it does not;
@@ -32,6 +33,7 @@
 )]
 
 mod causes;
+mod faults;
 mod flips;
 mod furnished;
 mod identity;
@@ -82,6 +84,7 @@ fn main() -> ExitCode {
         .cloned()
         .map(|scenario| Trial::test(scenario.name.clone(), move || run(&scenario)))
         .collect();
+    trials.extend(faults::trials());
     trials.extend(flips::trials(&scenarios));
     trials.extend(idle::trials(&scenarios));
     trials.extend(identity::trials());
