@@ -3,10 +3,13 @@
 //! A driver answers requests of the protocol by running the program as its users do. It says what the
 //! program does not do, hands on what the program says, and judges nothing.
 
+mod addresses;
 mod cni;
 mod command;
+mod netavark;
 
 use cni::{Cni, Plugin};
+use netavark::Netavark;
 
 use super::driver::Driver;
 use crate::world::Tier;
@@ -59,5 +62,14 @@ pub const DRIVERS: &[DriverInfo] = &[
         devices: &[],
         version: &["/usr/lib/cni/ptp"],
         make: || Box::new(Cni(Plugin::Ptp)),
+    },
+    DriverInfo {
+        name: "netavark",
+        about: "the network stack of Podman, driven without it",
+        tier: Tier::User,
+        needs: &[netavark::PROGRAM, "iptables"],
+        devices: &[],
+        version: &[netavark::PROGRAM, "--version"],
+        make: || Box::new(Netavark::default()),
     },
 ];
