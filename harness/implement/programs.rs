@@ -1,6 +1,6 @@
 //! Where programs are, and which version of them is installed.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use crate::scenario::Manifest;
@@ -10,11 +10,18 @@ pub(super) const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin
 
 /// Tells whether a program is installed, or is the file that its path names.
 pub(super) fn is_there(program: &str) -> bool {
+    path_of(program).is_some()
+}
+
+/// Returns where a program is.
+pub(super) fn path_of(program: &str) -> Option<PathBuf> {
     if program.contains('/') {
-        return Path::new(program).is_file();
+        return Some(program.into()).filter(|path: &PathBuf| path.is_file());
     }
-    PATH.split(':')
-        .any(|folder| Path::new(folder).join(program).is_file())
+    let mut paths = PATH
+        .split(':')
+        .map(|folder| Path::new(folder).join(program));
+    paths.find(|path| path.is_file())
 }
 
 /// Returns the programs that a manifest needs and that are not installed.

@@ -29,6 +29,19 @@ pub(super) async fn run(command: &mut Command, input: &str) -> Result<Said, Brok
     said.map_err(|error| Broken(format!("{program}: {error}")))
 }
 
+/// Runs a command to its end, and returns what it wrote to standard output where it succeeded.
+///
+/// # Errors
+///
+/// As [`run`].
+pub(super) async fn obey(command: &mut Command) -> Result<Result<String, Refusal>, Broken> {
+    let said = run(command, "").await?;
+    Ok(match said.status.success() {
+        true => Ok(String::from_utf8_lossy(&said.stdout).trim().to_owned()),
+        false => Err(Refusal::said(&said)),
+    })
+}
+
 /// What a program says when it does not do what it is told.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Refusal {

@@ -6,10 +6,14 @@
 mod addresses;
 mod cni;
 mod command;
+mod engine;
 mod netavark;
+mod podman;
+mod root;
 
 use cni::{Cni, Plugin};
 use netavark::Netavark;
+use podman::Podman;
 
 use super::driver::Driver;
 use crate::world::Tier;
@@ -71,5 +75,20 @@ pub const DRIVERS: &[DriverInfo] = &[
         devices: &[],
         version: &[netavark::PROGRAM, "--version"],
         make: || Box::new(Netavark::default()),
+    },
+    DriverInfo {
+        name: "podman",
+        about: "Podman with netavark and crun, networks and containers",
+        tier: Tier::Subuid,
+        needs: &[
+            "podman",
+            "crun",
+            netavark::PROGRAM,
+            "iptables",
+            root::PROGRAM,
+        ],
+        devices: &[],
+        version: &["podman", "--version"],
+        make: || Box::new(Podman::default()),
     },
 ];
