@@ -1,7 +1,7 @@
 //! Where programs are, and which version of them is installed.
 
 use std::ffi::OsStr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use super::Choice;
@@ -23,11 +23,18 @@ pub fn bare<S: AsRef<OsStr>>(program: &str, arguments: impl IntoIterator<Item = 
 
 /// Tells whether a program is installed, or is the file that its path names.
 pub(super) fn is_there(program: &str) -> bool {
+    path_of(program).is_some()
+}
+
+/// Returns where a program is.
+pub(super) fn path_of(program: &str) -> Option<PathBuf> {
     if program.contains('/') {
-        return Path::new(program).is_file();
+        return Some(program.into()).filter(|path: &PathBuf| path.is_file());
     }
-    PATH.split(':')
-        .any(|folder| Path::new(folder).join(program).is_file())
+    let mut paths = PATH
+        .split(':')
+        .map(|folder| Path::new(folder).join(program));
+    paths.find(|path| path.is_file())
 }
 
 /// Returns the programs that a manifest needs and that are not installed.

@@ -3,12 +3,19 @@
 //! A driver answers requests of the protocol by running the program as its users do. It says what the
 //! program does not do, hands on what the program says, and judges nothing.
 
+mod addresses;
 mod cni;
 mod command;
 mod deviations;
+mod engine;
+mod netavark;
+mod podman;
+mod root;
 
 use cni::{Cni, Plugin};
 pub(super) use deviations::deviations;
+use netavark::Netavark;
+use podman::Podman;
 
 use super::driver::Driver;
 use crate::world::Tier;
@@ -61,5 +68,29 @@ pub const DRIVERS: &[DriverInfo] = &[
         devices: &[],
         version: &["/usr/lib/cni/ptp"],
         make: || Box::new(Cni(Plugin::Ptp)),
+    },
+    DriverInfo {
+        name: "netavark",
+        about: "the network stack of Podman, driven without it",
+        tier: Tier::User,
+        needs: &[netavark::PROGRAM, "iptables"],
+        devices: &[],
+        version: &[netavark::PROGRAM, "--version"],
+        make: || Box::new(Netavark::default()),
+    },
+    DriverInfo {
+        name: "podman",
+        about: "Podman with netavark and crun, networks and containers",
+        tier: Tier::Subuid,
+        needs: &[
+            "podman",
+            "crun",
+            netavark::PROGRAM,
+            "iptables",
+            root::PROGRAM,
+        ],
+        devices: &[],
+        version: &["podman", "--version"],
+        make: || Box::new(Podman::default()),
     },
 ];

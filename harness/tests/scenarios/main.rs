@@ -17,6 +17,7 @@
 //! * `load/...`: no verdict and no cause is wrong while every processor is busy otherwise;
 //! * `implementations/busybox/...`: another implementation comes to the same facts and verdicts as
 //!   netproof's own, or is known not to;
+//! * `drivers/netavark/...`: a real implementation is driven, and passes;
 //! * `show/...`: the script that a scenario is shown as can be run;
 //! * `subids/...`: tier `subuid` as an ordinary user, with the ids that it was given and without;
 //! * `orphans`: scenarios and snapshots belong together.
@@ -33,6 +34,7 @@
 )]
 
 mod causes;
+mod drivers;
 mod faults;
 mod flips;
 mod furnished;
@@ -95,6 +97,7 @@ fn main() -> ExitCode {
     trials.extend(load::trials());
     trials.extend(implementations::trials(&scenarios));
     trials.extend(judged::trials(&scenarios));
+    trials.extend(drivers::trials());
     trials.extend(show::trials(&scenarios));
     trials.extend(furnished::trials());
     trials.extend(subids::trials());
