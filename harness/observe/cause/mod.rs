@@ -13,6 +13,7 @@ mod frame;
 mod legacy;
 mod neighbour;
 mod packet;
+mod restored;
 mod routing;
 mod rules;
 mod segment;

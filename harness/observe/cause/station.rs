@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 
 use super::packet::{Packet, link_ref, station};
+use super::restored::restored;
 use super::routing::{OWN, Way, family, source, way};
 use super::{
     Explanation, ObserveError, Scene, Search, in_node, key, neighbour, rules, segment, sender,
@@ -26,7 +27,10 @@ pub(super) async fn arrived(
     if let Some(found) = rules::ask(observer, scene, search, node, packet).await? {
         return Ok(Some(found));
     }
-    routed(observer, scene, search, packet).await
+    match restored(scene, search, packet) {
+        Some(packet) => routed(observer, scene, search, &packet).await,
+        None => routed(observer, scene, search, packet).await,
+    }
 }
 
 /// The frame came to an interface that does not have its hardware address.

@@ -17,7 +17,9 @@ pub(crate) fn trials() -> Vec<Trial> {
     for name in IMPLEMENTATIONS {
         trials.push(case(name, "none", move |choice| unharmed(choice)));
         for fault in Fault::ALL {
-            trials.push(case(name, fault.word(), move |choice| noticed(choice, fault)));
+            trials.push(case(name, fault.word(), move |choice| {
+                noticed(choice, fault)
+            }));
         }
     }
     trials
@@ -82,6 +84,18 @@ fn noticed(choice: &Choice, fault: Fault) -> Result<(), Failed> {
     }
     if outcome.verdict != Verdict::Fail {
         return Err(told("nobody noticed", &outcome, &events));
+    }
+    for event in &events {
+        if let Event::SelfCheck {
+            node, ok, reason, ..
+        } = event
+        {
+            let found = reason.as_deref().unwrap_or("all is well");
+            println!(
+                "its own check of {node}: {} ({found})",
+                if *ok { "ok" } else { "not ok" }
+            );
+        }
     }
     let unanswered: Vec<_> = events
         .iter()
