@@ -75,7 +75,7 @@ impl Outcome {
                 self.packets.begin_step(*step, name);
                 self.steps += usize::from(*step > 0);
             }
-            Event::Operation { verdict, .. } => self.add(*verdict),
+            Event::Operation { verdict, .. } | Event::Left { verdict, .. } => self.add(*verdict),
             Event::Expectation { verdict, .. } => {
                 self.expectations += 1;
                 self.add(*verdict);
