@@ -10,7 +10,7 @@ use crate::scenario::{ExpectedFate, Leg, LinkRef, Located, Place, ProbeExpectati
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Mismatch {
     /// What it is about: `fate`, `ttl`, `source`, `by`, `how`, `after`, `leg`, `because`, `seen`,
-    /// `not-seen`.
+    /// `not-seen`; `are` or `have` of a table; `from` or `to` where the probe could not be sent for want of that.
     pub what: String,
     /// What was expected.
     pub expected: String,
@@ -116,6 +116,7 @@ impl Points {
                     self.differ("leg", expected_leg, leg);
                 }
             }
+            (ExpectedFate::Unanswered(_), Fate::Rejected { .. } | Fate::Lost { .. }) => {}
             _ => self.differ("fate", expected, seen),
         }
     }
@@ -256,6 +257,7 @@ mod tests {
     #[case::by(r#""reply": {"by": "a/b"}"#, &["by"])]
     #[case::lost(r#""lost": {"after": "host/app_br"}"#, &["fate"])]
     #[case::rejected(r#""rejected": {"how": "prohibited", "by": "host"}"#, &["fate"])]
+    #[case::unanswered(r#""unanswered": {}"#, &["fate"])]
     #[case::seen(r#""reply": {}, "seen": [{"on": "host/enp0s1", "source": "192.168.64.4"}]"#, &[])]
     #[case::seen_else(r#""reply": {}, "seen": [{"on": "host/enp0s1", "source": "10.10.0.10"}]"#, &["seen"])]
     #[case::seen_reply(r#""reply": {}, "seen": [{"on": "host/enp0s1", "leg": "reply"}]"#, &["seen"])]
@@ -325,12 +327,30 @@ mod tests {
     }
 
     #[test]
+    fn what_is_refused_or_lost_anywhere_is_unanswered() {
+        let node: NodeName = "host".parse().unwrap();
+        let lost = Fate::Lost {
+            after: node.clone().into(),
+            leg: Leg::Reply,
+            also: Vec::new(),
+        };
+        let how = Rejection::Prohibited;
+        for fate in [lost, Fate::Rejected { how, by: node }] {
+            let record = Record { fate, ..record() };
+            let judgement = judge(&expectation(r#""unanswered": {}"#), &record, &|_| true);
+            assert_eq!(judgement.mismatches, []);
+        }
+    }
+
+    #[test]
     fn what_proves_nothing_never_passes() {
         let record = Record {
             fate: Fate::Inconclusive { why: "x".into() },
             ..record()
         };
-        let judgement = judge(&expectation(r#""reply": {}"#), &record, &|_| true);
-        assert_eq!(judgement.verdict, Verdict::Error);
+        for fate in [r#""reply": {}"#, r#""unanswered": {}"#] {
+            let judgement = judge(&expectation(fate), &record, &|_| true);
+            assert_eq!(judgement.verdict, Verdict::Error);
+        }
     }
 }

@@ -5,7 +5,13 @@ use crate::scenario::Table;
 
 /// Judges the lines of a table by those that it was to show.
 pub fn judge_table(expected: &Table, lines: &[String]) -> Judgement {
-    let shown = || match lines {
+    let only = expected.only.as_ref().map_or("", |only| only.as_str());
+    let lines: Vec<&str> = lines
+        .iter()
+        .map(String::as_str)
+        .filter(|line| line.starts_with(only))
+        .collect();
+    let shown = || match lines.as_slice() {
         [] => "nothing".to_owned(),
         lines => lines.join("; "),
     };
@@ -24,7 +30,7 @@ pub fn judge_table(expected: &Table, lines: &[String]) -> Judgement {
         }
     }
     for line in &expected.have {
-        if !lines.contains(&line.value) {
+        if !lines.contains(&line.as_str()) {
             mismatches.push(Mismatch {
                 what: "have".to_owned(),
                 expected: line.value.clone(),
@@ -55,6 +61,10 @@ mod tests {
     #[case::not_empty(r#""are": []"#, &["are"])]
     #[case::some(r#""have": ["b"]"#, &[])]
     #[case::a_part_of_a_line(r#""have": ["b", ""]"#, &["have"])]
+    #[case::of_some(r#""only": "b", "are": ["b"]"#, &[])]
+    #[case::of_none(r#""only": "c", "are": []"#, &[])]
+    #[case::not_none(r#""only": "a", "are": []"#, &["are"])]
+    #[case::left_out(r#""only": "a", "have": ["b"]"#, &["have"])]
     #[case::none(r#""have": ["c", "d"]"#, &["have", "have"])]
     fn a_table_is_judged_line_by_line(#[case] expected: &str, #[case] points: &[&str]) {
         let table: Table =

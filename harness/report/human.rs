@@ -12,7 +12,7 @@ use super::way::way;
 use crate::judge::{Mismatch, Verdict};
 use crate::observe::{Evidence, Explanation, Sighting};
 use crate::run::{Blame, Event};
-use crate::scenario::Leg;
+use crate::scenario::{Leg, REFUSED};
 
 const BOLD: Style = Style::new().bold();
 const DIM: Style = Style::new().dimmed();
@@ -139,9 +139,11 @@ impl Human {
                 for ran in ran.iter().filter(|ran| *ran != command) {
                     told.detail("ran", ran);
                 }
-                let wanted = fails
-                    .as_ref()
-                    .map_or("done".to_owned(), |why| format!("refused: {why}"));
+                let wanted = match fails.as_deref() {
+                    None => "done".to_owned(),
+                    Some(REFUSED) => REFUSED.to_owned(),
+                    Some(why) => format!("refused: {why}"),
+                };
                 told.detail("expected", &wanted);
                 told.detail("saw", reason.as_deref().unwrap_or("done"));
             }
@@ -186,6 +188,46 @@ impl Human {
                 told.expectation(observed, mismatches);
                 if let Some(explanation) = told.explanation.take() {
                     told.explain(&explanation);
+                }
+            }
+            Event::Observed {
+                scenario,
+                of,
+                value,
+                line,
+                ..
+            } => {
+                let told = self.told(scenario);
+                // Without a right answer there is nothing to explain.
+                told.explanation = None;
+                told.sightings.clear();
+                told.paragraph(&format!("{of} {}", styled(&format!("(line {line})"), DIM)));
+                told.detail("observed", value);
+            }
+            Event::SelfCheck {
+                scenario,
+                node,
+                reason: Some(reason),
+                ..
+            } => {
+                let told = self.told(scenario);
+                told.paragraph(&format!("the implementation's own check of {node}"));
+                told.detail("says", reason);
+            }
+            Event::Left {
+                scenario,
+                verdict,
+                left,
+                lost,
+            } if *verdict != Verdict::Pass || !left.is_empty() || !lost.is_empty() => {
+                let told = self.told(scenario);
+                "when all was taken away".clone_into(&mut told.step);
+                told.step_told = false;
+                told.paragraph("what is not as it was before the first network");
+                for (what, lines) in [("left", left), ("lost", lost)] {
+                    for line in lines {
+                        told.detail(what, line);
+                    }
                 }
             }
             Event::Answer {

@@ -3,8 +3,8 @@
 use super::conductor::{Conductor, Stop, send};
 use super::event::Event;
 use crate::judge::{Judgement, Mismatch, Verdict, judge, judge_table};
-use crate::observe::Record;
 use crate::observe::facts::{self, Facts};
+use crate::observe::{ObserveError, Record};
 use crate::scenario::{Expectation, FactExpectation, FactKind, LinkRef, ProbeExpectation, Step};
 use crate::world::{Topology, World};
 
@@ -23,8 +23,13 @@ impl Found {
     /// What is not there cannot be asked: the scenario's operations have not made it, or have made
     /// use of it.
     fn nothing(asked: String, seen: String) -> Self {
+        Self::unsent("from", asked, seen)
+    }
+
+    /// The probe cannot be sent for want of what it is sent from or to.
+    fn unsent(what: &str, asked: String, seen: String) -> Self {
         let mismatch = Mismatch {
-            what: "from".to_owned(),
+            what: what.to_owned(),
             expected: asked,
             seen: seen.clone(),
         };
@@ -54,7 +59,7 @@ impl Conductor<'_> {
                 let expectation = &expectation.with_nodes(&|name| world.first_name(name));
                 self.send_probe(world, topology, expectation).await?
             }
-            Expectation::Fact(fact) => look_at(world, topology, fact).await?,
+            Expectation::Fact(fact) => self.look_at(world, topology, fact).await?,
         };
         let verdict = found.judgement.verdict;
         let shown = self.trial.is_some() && found.shows && verdict == Verdict::Fail;
@@ -95,11 +100,45 @@ impl Conductor<'_> {
                     shows: true,
                 })
             }
+            // An endpoint without an address is what was to be shown.
+            Err(error @ ObserveError::NoAddress(_)) => Ok(Found {
+                shows: true,
+                ..Found::unsent("to", probe.to_string(), error.to_string())
+            }),
             Err(error) if error.is_of_scenario() => {
                 Ok(Found::nothing(probe.to_string(), error.to_string()))
             }
             Err(error) => Err(error.into()),
         }
+    }
+
+    /// Reads the one table that is asked for, and compares.
+    async fn look_at(
+        &self,
+        world: &World,
+        topology: &Topology,
+        fact: &FactExpectation,
+    ) -> Result<Found, Stop> {
+        let node = &fact.table.node.value;
+        let lines = match facts::table(world, topology, node, fact.kind).await? {
+            Some(lines) => lines,
+            // Whoever makes a container itself may take it away with its last endpoint.
+            None if self.implementation.makes_namespaces() => Vec::new(),
+            None => {
+                let seen = format!("there is no node `{node}`");
+                return Ok(Found::nothing(fact.to_string(), seen));
+            }
+        };
+        let observed = match lines.as_slice() {
+            [] => "none".to_owned(),
+            lines => lines.join("; "),
+        };
+        Ok(Found {
+            judgement: judge_table(&fact.table, &lines),
+            observed,
+            path: Vec::new(),
+            shows: true,
+        })
     }
 
     pub(super) async fn take_facts(
@@ -144,29 +183,6 @@ fn asked(expectation: &Expectation) -> String {
         Expectation::Probe(expectation) => expectation.probe.to_string(),
         Expectation::Fact(fact) => format!("{} in {}", fact.kind.word(), fact.table.node),
     }
-}
-
-/// Reads the one table that is asked for, and compares.
-async fn look_at(
-    world: &World,
-    topology: &Topology,
-    fact: &FactExpectation,
-) -> Result<Found, Stop> {
-    let node = &fact.table.node.value;
-    let Some(lines) = facts::table(world, topology, node, fact.kind).await? else {
-        let seen = format!("there is no node `{node}`");
-        return Ok(Found::nothing(fact.to_string(), seen));
-    };
-    let observed = match lines.as_slice() {
-        [] => "none".to_owned(),
-        lines => lines.join("; "),
-    };
-    Ok(Found {
-        judgement: judge_table(&fact.table, &lines),
-        observed,
-        path: Vec::new(),
-        shows: true,
-    })
 }
 
 /// The interfaces that a probe was seen on, each once, in order.

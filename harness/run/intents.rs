@@ -36,8 +36,14 @@ impl Before {
     /// Looks at all nodes that nothing is ever attached to.
     pub(super) async fn read(world: &World, scenario: &Scenario) -> Result<Self, Stop> {
         let mut containers = BTreeSet::new();
-        for item in scenario.operations() {
-            if let Operation::Attach(attach) = &item.operation {
+        let observed = scenario.steps.iter().flat_map(|step| &step.observe);
+        let tried = observed.filter_map(|observation| match &observation.of {
+            Observed::Intent(operation) => Some(&**operation),
+            _ => None,
+        });
+        let done = scenario.operations().map(|item| &item.operation);
+        for operation in done.chain(tried) {
+            if let Operation::Attach(attach) = operation {
                 containers.extend(attach.containers().map(|name| &name.value));
             }
         }

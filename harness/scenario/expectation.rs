@@ -19,7 +19,7 @@ pub enum Expectation {
     /// What becomes of a probe.
     Probe(Box<ProbeExpectation>),
     /// What a table shows.
-    Fact(FactExpectation),
+    Fact(Box<FactExpectation>),
 }
 
 /// One item under `expect`: a probe with its fate.
@@ -90,6 +90,7 @@ const KEYS: &[&str] = &[
     "reply",
     "rejected",
     "lost",
+    "unanswered",
     "seen",
     "not-seen",
     "links",
@@ -175,6 +176,9 @@ impl<'de> Deserialize<'de> for Expectation {
                             fate = Some(ExpectedFate::Rejected(at(&key, map.next_value()?)));
                         }
                         "lost" => fate = Some(ExpectedFate::Lost(at(&key, map.next_value()?))),
+                        "unanswered" => {
+                            fate = Some(ExpectedFate::Unanswered(at(&key, map.next_value()?)));
+                        }
                         "seen" => seen = map.next_value()?,
                         "not-seen" => not_seen = map.next_value()?,
                         other => return Err(de::Error::unknown_field(other, KEYS)),
@@ -188,7 +192,8 @@ impl<'de> Deserialize<'de> for Expectation {
                         let error = ValueError::new("table-and-probe", message, help);
                         return Err(de::Error::custom(error.pack_at(key.span)));
                     }
-                    return Ok(Expectation::Fact(FactExpectation { claims, ..fact }));
+                    let fact = FactExpectation { claims, ..fact };
+                    return Ok(Expectation::Fact(Box::new(fact)));
                 }
                 let missing = |id, what: &str, help: String| {
                     let message = format!("the expectation names no {what}");
@@ -209,7 +214,7 @@ impl<'de> Deserialize<'de> for Expectation {
                     )
                 })?;
                 let fate = fate.ok_or_else(|| {
-                    let help = "say what becomes of the probe: reply, rejected or lost";
+                    let help = "say what becomes of the probe: reply, rejected, lost or unanswered";
                     missing("no-fate", "fate", help.to_owned())
                 })?;
                 Ok(Expectation::Probe(Box::new(ProbeExpectation {
@@ -268,6 +273,7 @@ impl ProbeExpectation {
             ExpectedFate::Reply(reply) => map.serialize_entry("reply", reply)?,
             ExpectedFate::Rejected(rejection) => map.serialize_entry("rejected", rejection)?,
             ExpectedFate::Lost(loss) => map.serialize_entry("lost", loss)?,
+            ExpectedFate::Unanswered(silence) => map.serialize_entry("unanswered", silence)?,
         }
         if !self.seen.is_empty() {
             map.serialize_entry("seen", &self.seen)?;

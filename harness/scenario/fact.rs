@@ -30,6 +30,9 @@ pub struct Table {
     /// The node whose table it is.
     #[serde(rename = "in")]
     pub node: Located<NodeName>,
+    /// Of all its lines, only those that begin with this count.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub only: Option<Located<String>>,
     /// All lines, in the order in which a snapshot shows them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub are: Option<Located<Vec<Located<String>>>>,
@@ -45,6 +48,9 @@ impl fmt::Display for FactExpectation {
             texts.join("; ")
         };
         write!(f, "{} in {}", self.kind.word(), self.table.node)?;
+        if let Some(only) = &self.table.only {
+            write!(f, ", {only}")?;
+        }
         match &self.table.are {
             Some(all) if all.is_empty() => f.write_str(" are none"),
             Some(all) => write!(f, " are {}", lines(all)),

@@ -11,7 +11,7 @@ use super::name::{LinkRef, NodeName, Place};
 use super::value::Located;
 
 /// The keys of fates.
-pub(super) const FATES: &[&str] = &["reply", "rejected", "lost"];
+pub(super) const FATES: &[&str] = &["reply", "rejected", "lost", "unanswered"];
 
 /// What has to become of a probe.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,6 +22,8 @@ pub enum ExpectedFate {
     Rejected(Located<ExpectedRejection>),
     /// It vanishes.
     Lost(Located<ExpectedLoss>),
+    /// It is refused or vanishes, whoever does that and wherever.
+    Unanswered(Located<ExpectedSilence>),
 }
 
 /// What an answer has to look like; what is not given may be anything.
@@ -66,6 +68,11 @@ pub struct ExpectedLoss {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub because: Option<Located<Cause>>,
 }
+
+/// That nothing comes back but a refusal: how and where is the network's own affair.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ExpectedSilence {}
 
 /// One of the two halves of an exchange.
 #[derive(
@@ -194,6 +201,7 @@ impl fmt::Display for ExpectedFate {
                 write!(f, "{whose}lost after {}", lost.after)?;
                 because(f, lost.because.as_ref())
             }
+            Self::Unanswered(_) => f.write_str("unanswered"),
         }
     }
 }

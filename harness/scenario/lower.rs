@@ -11,7 +11,9 @@ use serde_json::{Value, json};
 
 use super::name::{IfName, NodeName};
 use super::net::Family;
-use super::operation::{Attach, Detach, Item, Netns, Network, NetworkName, Operation, Publish};
+use super::operation::{
+    Attach, Detach, Item, Netns, Network, NetworkName, Operation, Publish, hosts_of,
+};
 
 /// Why an intent cannot be lowered: it is refused, as an implementation would refuse it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -394,7 +396,7 @@ impl Lowered {
     }
 
     fn next_free(&self, name: &NetworkName) -> Result<IpAddr, Unlowered> {
-        let free = self.subnet.hosts().find(|it| !self.is_taken(*it));
+        let free = hosts_of(self.subnet).find(|it| !self.is_taken(*it));
         free.ok_or_else(|| Unlowered {
             code: "exhausted",
             message: format!(

@@ -34,7 +34,8 @@ pub use diagnostic::{Diagnostic, Diagnostics, Position};
 pub use expectation::{Expectation, ProbeExpectation};
 pub use fact::{FactExpectation, Table};
 pub use fate::{
-    ExpectedFate, ExpectedLoss, ExpectedRejection, ExpectedReply, Leg, Rejection, Sighting,
+    ExpectedFate, ExpectedLoss, ExpectedRejection, ExpectedReply, ExpectedSilence, Leg, Rejection,
+    Sighting,
 };
 pub use hardware::{EchoSize, EtherType, MacAddress, Mtu, Seconds, Switch, VlanId, VxlanId};
 pub use lower::{Lowering, Unlowered};

@@ -9,7 +9,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::model::FactKind;
 use super::name::NodeName;
-use super::operation::{Attach, Detach, Operation};
+use super::operation::{Attach, Detach, Network, Operation};
 use super::probe::Probe;
 use super::value::{Located, Span, ValueError};
 
@@ -63,6 +63,7 @@ impl Observation {
         "bridges",
         "conntrack",
         "mounts",
+        "network",
         "attach",
         "detach",
     ];
@@ -127,6 +128,7 @@ fn read<'de, A: MapAccess<'de>>(key: &str, map: &mut A) -> Result<Observed, A::E
         "udp" => probe(Probe::Udp(map.next_value()?)),
         "tcp" => probe(Probe::Tcp(map.next_value()?)),
         "frame" => probe(Probe::Frame(map.next_value()?)),
+        "network" => intent(Operation::Network(map.next_value::<Network>()?)),
         "attach" => intent(Operation::Attach(map.next_value::<Attach>()?)),
         "detach" => intent(Operation::Detach(map.next_value::<Detach>()?)),
         key => match FactKind::TABLES.into_iter().find(|it| it.word() == key) {
@@ -150,6 +152,7 @@ impl Serialize for Observation {
             },
             Observed::Table(kind, shown) => map.serialize_entry(kind.word(), shown)?,
             Observed::Intent(operation) => match &**operation {
+                Operation::Network(network) => map.serialize_entry("network", network)?,
                 Operation::Attach(attach) => map.serialize_entry("attach", attach)?,
                 Operation::Detach(detach) => map.serialize_entry("detach", detach)?,
                 _ => {}

@@ -43,6 +43,7 @@ impl ProbeExpectation {
                 Place::Node(name) => node(name),
                 Place::Link(on) => link(on),
             },
+            ExpectedFate::Unanswered(_) => {}
         }
         let sightings = expectation.seen.iter_mut();
         for Sighting { on, .. } in sightings.chain(&mut expectation.not_seen) {

@@ -12,13 +12,15 @@ use serde_json::{Map, Value, json};
 use super::claim::Claims;
 use super::expectation::Expectation;
 use super::fact::Table;
-use super::fate::{ExpectedLoss, ExpectedRejection, ExpectedReply, FATES, Sighting};
+use super::fate::{
+    ExpectedLoss, ExpectedRejection, ExpectedReply, ExpectedSilence, FATES, Sighting,
+};
 use super::hardware::{EchoSize, EtherType, MacAddress, Mtu, Seconds, Switch, VlanId, VxlanId};
 use super::model::{FactKind, Scenario};
 use super::name::{IfName, LinkRef, NodeName, Place};
 use super::net::{Broadcast, Destination, Endpoint, InterfaceAddress, Prefix, TableId};
 use super::observation::{Observation, Shown};
-use super::operation::{Attach, Detach, Item, NetworkName, SysctlKey, SysctlValue};
+use super::operation::{Attach, Detach, Item, Network, NetworkName, SysctlKey, SysctlValue};
 use super::probe::{Exchange, PROBES, Ping, RawFrame, SentTo, Solicitation};
 use super::value::Located;
 
@@ -241,6 +243,7 @@ impl JsonSchema for Expectation {
         add("reply", generator.subschema_for::<ExpectedReply>());
         add("rejected", generator.subschema_for::<ExpectedRejection>());
         add("lost", generator.subschema_for::<ExpectedLoss>());
+        add("unanswered", generator.subschema_for::<ExpectedSilence>());
         add("seen", generator.subschema_for::<Vec<Sighting>>());
         add("not-seen", generator.subschema_for::<Vec<Sighting>>());
         for kind in FactKind::TABLES {
@@ -284,6 +287,7 @@ impl JsonSchema for Observation {
         for kind in FactKind::TABLES {
             add(kind.word(), generator.subschema_for::<Shown>());
         }
+        add("network", generator.subschema_for::<Network>());
         add("attach", generator.subschema_for::<Attach>());
         add("detach", generator.subschema_for::<Detach>());
         json_schema!({

@@ -7,6 +7,7 @@ use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::str::FromStr;
 
+use ipnet::IpNet;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -154,7 +155,7 @@ impl Network {
 
     /// Returns the address of `host` in the network; the first of the subnet unless another is given.
     pub fn gateway(&self) -> Option<IpAddr> {
-        let first = || self.subnet.as_ref()?.value.0.hosts().next();
+        let first = || hosts_of(self.subnet.as_ref()?.value.0).next();
         let given = self.gateway.as_ref().map(|gateway| gateway.value);
         given.or_else(first)
     }
@@ -285,6 +286,13 @@ impl fmt::Display for Publish {
     }
 }
 
+/// Goes through the addresses that hosts of a subnet may have. The first of an IPv6 subnet is that of
+/// all its routers (RFC 4291, 2.6.1), except between two of them (RFC 6164).
+pub(in crate::scenario) fn hosts_of(subnet: IpNet) -> impl Iterator<Item = IpAddr> {
+    let is_anycast = matches!(subnet, IpNet::V6(subnet) if subnet.prefix_len() < 127);
+    subnet.hosts().skip(usize::from(is_anycast))
+}
+
 /// Tells whether a switch is there and on.
 fn is_on(switch: Option<&Located<Switch>>) -> bool {
     switch.is_some_and(|switch| switch.value.0)
@@ -293,4 +301,22 @@ fn is_on(switch: Option<&Located<Switch>>) -> bool {
 fn listed<'a>(names: impl Iterator<Item = &'a Located<NodeName>>) -> String {
     let names: Vec<&str> = names.map(|name| name.as_str()).collect();
     names.join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    #[rstest]
+    #[case("10.10.0.0/24", "10.10.0.1")]
+    #[case("10.10.0.0/31", "10.10.0.0")]
+    #[case("fd00:10::/64", "fd00:10::1")]
+    #[case("fd00:10::/127", "fd00:10::")]
+    fn the_gateway_is_the_first_host(#[case] subnet: &str, #[case] gateway: &str) {
+        let network = serde_json::json!({"add": "n1", "subnet": subnet});
+        let network: Network = serde_json::from_value(network).unwrap();
+        assert_eq!(network.gateway(), gateway.parse().ok());
+    }
 }

@@ -8,8 +8,11 @@ const EXAMPLES: &[(&str, &str)] = &[
     ("title", "title: Two nodes and a cable"),
     ("nodes", "nodes: [web, database]"),
     ("ipv6", "ipv6: [web, database]"),
+    ("requirement", "requirement: should"),
+    ("profile", "profile: extended"),
     ("given", "given: [{netns: {add: web}}]"),
     ("do", "do: [{up: web/lo}]"),
+    ("observe", "observe: [{links: {in: web}}]"),
     (
         "expect",
         "expect: [{ping: {from: web, to: 10.0.0.2}, reply: {}}]",
@@ -266,6 +269,7 @@ const EXAMPLES: &[(&str, &str)] = &[
         "rejected: {how: port-unreachable, by: database}",
     ),
     ("lost", "lost: {after: web/eth0}"),
+    ("unanswered", "unanswered: {}"),
     ("seen", "seen: [{on: database/eth0}]"),
     ("not-seen", "not-seen: [{on: database/eth0}]"),
 ];
@@ -312,11 +316,19 @@ mod tests {
                 _ => "",
             };
             for example in examples {
+                // What speaks of the network `front` needs it.
+                let before = match *verb {
+                    "attach" | "detach" | "network" if !example.contains("add: ") => {
+                        "{network: {add: front, subnet: 10.10.0.0/24}}, "
+                    }
+                    _ => "",
+                };
                 let text = format!(
-                    "title: t\nnodes: [host, web, database]\nipv6: [host, web, database]\nsteps:\n- {{name: s, do: [{{{example}{fails}}}]}}"
+                    "title: t\nnodes: [host, web, database]\nipv6: [host, web, database]\nsteps:\n- {{name: s, do: [{before}{{{example}{fails}}}]}}"
                 );
                 let scenario = parse("example.yaml", &text).unwrap();
-                assert_eq!(scenario.steps[0].operations[0].operation.verb(), *verb);
+                let last = scenario.steps[0].operations.last().unwrap();
+                assert_eq!(last.operation.verb(), *verb);
             }
         }
     }
@@ -324,7 +336,7 @@ mod tests {
     #[test]
     fn every_other_example_is_right() {
         let probes = ["ping", "arp", "ndp", "udp", "tcp", "frame"];
-        let fates = ["reply", "rejected", "lost"];
+        let fates = ["reply", "rejected", "lost", "unanswered"];
         for (probe, fate) in probes
             .iter()
             .flat_map(|p| fates.iter().map(move |f| (p, f)))
@@ -333,7 +345,7 @@ mod tests {
             let text = [of(probe), of(fate), of("seen"), of("not-seen")].join("\n");
             serde_yaml::from_str::<Expectation>(&text).unwrap();
         }
-        let step = ["do", "expect", "snapshot"]
+        let step = ["do", "observe", "expect", "snapshot"]
             .map(|key| of(key).unwrap())
             .join("\n    ");
         let text = format!(

@@ -9,7 +9,8 @@ use crate::scenario::fate::ExpectedFate;
 use crate::scenario::model::Scenario;
 use crate::scenario::name::NodeName;
 use crate::scenario::net::{Broadcast, Destination, Family};
-use crate::scenario::operation::{Address, Operation, Policy, Route, Rule, Vxlan};
+use crate::scenario::observation::Observed;
+use crate::scenario::operation::{Address, HOST, Operation, Policy, Route, Rule, Vxlan};
 use crate::scenario::probe::Probe;
 use crate::scenario::value::{Located, Span};
 
@@ -21,6 +22,11 @@ pub(super) fn check(scenario: &Scenario) -> Vec<Diagnostic> {
     let mut families = Families {
         with_ipv6: scenario.ipv6.iter().map(|node| &node.value).collect(),
         told: BTreeSet::new(),
+        host: scenario
+            .nodes
+            .iter()
+            .map(|node| &node.value)
+            .find(|node| node.as_str() == HOST),
         problems: Vec::new(),
     };
     for item in scenario.operations() {
@@ -30,6 +36,11 @@ pub(super) fn check(scenario: &Scenario) -> Vec<Diagnostic> {
         }
     }
     for step in &scenario.steps {
+        for observation in &step.observe {
+            if let Observed::Intent(operation) = &observation.of {
+                families.operation(operation);
+            }
+        }
         for expectation in step.expectations.iter().filter_map(Expectation::probe) {
             families.expectation(expectation);
         }
@@ -41,6 +52,8 @@ struct Families<'a> {
     with_ipv6: BTreeSet<&'a NodeName>,
     /// The nodes of which it was said that they have IPv6 off: once is enough.
     told: BTreeSet<&'a NodeName>,
+    /// The node `host`, where it is declared.
+    host: Option<&'a NodeName>,
     problems: Vec<Diagnostic>,
 }
 
@@ -76,6 +89,24 @@ impl<'a> Families<'a> {
             Operation::Dnat(rule) => self.rule(rule),
             Operation::Filter(rule) => self.rule(rule),
             Operation::Notrack(rule) => self.rule(rule),
+            Operation::Network(network) => {
+                let subnet = network.subnet.iter();
+                let subnet = subnet.map(|of| (Family::of(of.value.0.addr()), of.span));
+                let said = subnet.chain(network.gateway.iter().map(said));
+                if let Some(host) = self.host {
+                    self.of_one_ip(host, said);
+                }
+            }
+            Operation::Attach(attach) => {
+                for node in attach.containers() {
+                    self.of_one_ip(&node.value, attach.address.iter().map(said));
+                }
+                for publish in &attach.publish {
+                    if let Some(host) = self.host {
+                        self.of_one_ip(host, [said(&publish.address)]);
+                    }
+                }
+            }
             Operation::Policy(Policy { node, family, .. }) => {
                 let said = family.as_ref().map(|of| (of.value, of.span));
                 self.of_one_ip(&node.value, said);

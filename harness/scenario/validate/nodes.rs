@@ -202,6 +202,7 @@ impl<'a> Nodes<'a> {
                 Place::Node(node) => self.uses(node, loss.after.span),
                 Place::Link(link) => self.uses(&link.node, loss.after.span),
             },
+            ExpectedFate::Unanswered(_) => {}
         }
         for sighting in expectation.seen.iter().chain(&expectation.not_seen) {
             self.link(&sighting.on);

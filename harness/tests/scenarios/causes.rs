@@ -162,7 +162,7 @@ fn expected_causes(scenario: &NamedScenario) -> Result<Vec<Cause>, Failed> {
     let expectations = parsed.steps.iter().flat_map(|step| &step.expectations);
     let probes = expectations.filter_map(Expectation::probe);
     let causes = probes.filter_map(|expectation| match &expectation.fate {
-        ExpectedFate::Reply(_) => None,
+        ExpectedFate::Reply(_) | ExpectedFate::Unanswered(_) => None,
         ExpectedFate::Rejected(fate) => fate.value.because.as_ref().map(|it| it.value),
         ExpectedFate::Lost(fate) => fate.value.because.as_ref().map(|it| it.value),
     });

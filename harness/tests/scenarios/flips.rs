@@ -225,9 +225,9 @@ fn flips_of_expectation(scenario: &Scenario, original: &Expectation) -> Vec<(Str
             .map(|(what, table)| {
                 let flipped = FactExpectation {
                     table,
-                    ..original.clone()
+                    ..(**original).clone()
                 };
-                (what, Expectation::Fact(flipped))
+                (what, Expectation::Fact(Box::new(flipped)))
             })
             .collect(),
     }
@@ -236,7 +236,9 @@ fn flips_of_expectation(scenario: &Scenario, original: &Expectation) -> Vec<(Str
 /// A table with a line more, a line less, and with one word more in each line that it has to have.
 fn flips_of_table(original: &Table) -> Vec<(String, Table)> {
     let mut flips = Vec::new();
-    let flipped_line = || Located::nowhere("flipped".to_owned());
+    // One that begins as those that are looked at.
+    let only = original.only.as_ref().map_or("", |only| only.as_str());
+    let flipped_line = || Located::nowhere(format!("{only}flipped"));
     if let Some(are) = &original.are {
         let with = |lines: Vec<Located<String>>| Table {
             are: Some(Located::nowhere(lines)),
@@ -342,6 +344,9 @@ fn flips_of_probe(
             with("the other leg", &|it| {
                 it.fate = lost(loss.after.value.clone(), Some(other))
             });
+        }
+        ExpectedFate::Unanswered(_) => {
+            with("a reply in place of silence", &|it| it.fate = reply());
         }
     }
     for (at, sighting) in original.seen.iter().enumerate() {

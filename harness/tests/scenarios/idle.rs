@@ -5,11 +5,17 @@
 //! want of it shows nothing, nor does a probe that cannot be sent, so such a run goes on until another
 //! expectation fails. A line that nothing
 //! depends on says so: `inert: WHY`.
+//!
+//! What becomes of a network or an endpoint is the implementation's word, and is judged as such: where a later
+//! one is refused, or not refused, for want of a line, that line matters. What has to be refused needs no
+//! `right`, for every implementation has its own reasons.
+
+use std::collections::BTreeSet;
 
 use libtest_mimic::{Failed, Trial as Case};
 use netproof::judge::Verdict;
 use netproof::run::{Event, Instead, NamedScenario, Runner, Trial};
-use netproof::scenario::{Item, parse};
+use netproof::scenario::{Item, Operation, parse};
 use netproof::world::Tier;
 
 use crate::support;
@@ -36,13 +42,17 @@ pub(crate) fn trials(scenarios: &[NamedScenario]) -> Vec<Case> {
 fn complaints(scenario: &NamedScenario) -> Result<Vec<String>, Failed> {
     let parsed = parse(&scenario.file, &scenario.text)?;
     let runner = Runner::new(Tier::User, false);
+    let intents = parsed.operations().map(|item| &item.operation);
+    let intents = intents.filter(|operation| operation.is_intent());
+    let intents: BTreeSet<String> = intents.map(Operation::command).collect();
     let (mut lines, mut inert, mut wrong) = (0, 0, Vec::new());
     for (step_at, step) in parsed.steps.iter().enumerate() {
         for (at, item) in step.operations.iter().enumerate() {
             let (step, operation) = (step_at + 1, at + 1);
             lines += 1;
             inert += usize::from(item.inert.is_some());
-            if let Some(complaint) = complaint(&runner, scenario, item, step, operation) {
+            let at = (step, operation);
+            if let Some(complaint) = complaint(&runner, scenario, &intents, item, at) {
                 let command = item.operation.command();
                 wrong.push(format!("step {step}, `{command}`: {complaint}"));
             }
@@ -57,11 +67,12 @@ fn complaints(scenario: &NamedScenario) -> Result<Vec<String>, Failed> {
 fn complaint(
     runner: &Runner,
     scenario: &NamedScenario,
+    intents: &BTreeSet<String>,
     item: &Item,
-    step: usize,
-    operation: usize,
+    (step, operation): (usize, usize),
 ) -> Option<String> {
     let instead = match (&item.fails, &item.right, &item.inert) {
+        (Some(_), None, None) if item.operation.is_intent() => return None,
         (Some(_), None, None) => return Some("neither `right` nor `inert`".to_owned()),
         // There is nothing that could be put in its place.
         (Some(_), None, Some(_)) => return None,
@@ -101,7 +112,14 @@ fn complaint(
                 mismatches,
                 ..
             // `from`: the node or interface that is to send the probe is not there.
-            } if mismatches.iter().any(|it| it.what != "from") => shown = Some((*step, *expectation)),
+            } if mismatches.iter().any(|it| it.what != "from") => {
+                shown = Some(format!("expectation {expectation} of step {step}"));
+            }
+            Event::Operation {
+                command,
+                verdict: Verdict::Fail,
+                ..
+            } if intents.contains(command) => shown = Some(format!("`{command}`")),
             Event::Operation {
                 step: of,
                 command,
@@ -126,9 +144,7 @@ fn complaint(
             Instead::Nothing => "nothing that is expected depends on it".to_owned(),
             Instead::Right => "nothing that is expected depends on its failure".to_owned(),
         }),
-        (Some((step, expectation)), Some(_)) => Some(format!(
-            "it is not inert: expectation {expectation} of step {step} depends on it"
-        )),
+        (Some(what), Some(_)) => Some(format!("it is not inert: {what} depends on it")),
     }
 }
 
@@ -167,13 +183,38 @@ steps:
         rejected: {how: network-unreachable, by: a}
 ";
 
+/// The same of networks and endpoints.
+const INTENTS: &str = "\
+title: Endpoints that matter, and endpoints that do not
+nodes: [host, a, b, c]
+steps:
+  - name: A network for one
+    do:
+      - network: {add: n, subnet: 10.0.0.0/30} # matters: nothing can be attached
+      - network: {add: o, subnet: 10.0.1.0/30} # idle
+      - attach: {node: a, to: n} # matters: the next is not refused
+      - attach: {node: b, to: n}
+        fails: refused
+      - detach: {node: a, from: n} # matters: the next is refused
+      - attach: {node: b, to: n}
+      - detach: {node: c, from: n} # not idle for want of a word
+        inert: It was never there
+      - detach: {node: b, from: n} # not inert
+        inert: Nobody asks for it
+    expect:
+      - links: {in: b, only: eth, are: []}
+";
+
 fn an_idle_line_is_found() -> Result<(), Failed> {
-    let scenario = NamedScenario {
-        name: "lines".to_owned(),
-        file: "lines.yaml".to_owned(),
-        text: LINES.to_owned(),
-    };
     let step = |rest: &str| format!("step 1, {rest}");
+    finds(
+        INTENTS,
+        &[
+            step("`network add o subnet 10.0.1.0/30`: nothing that is expected depends on it"),
+            step("`attach b to n`: nothing that is expected depends on it"),
+            step("`detach b from n`: it is not inert: expectation 1 of step 1 depends on it"),
+        ],
+    )?;
     let expected = [
         step("`ip netns add a`: nothing that is expected depends on it"),
         step("`ip -n a link set lo up`: nothing that is expected depends on it"),
@@ -185,11 +226,21 @@ fn an_idle_line_is_found() -> Result<(), Failed> {
         step("`ip -n web link set l1 up`: nothing that is expected depends on its failure"),
         step("`ip -n web link set l2 up`: `ip -n web link set l3 up` is not right: "),
     ];
+    finds(LINES, &expected)
+}
+
+/// Checks that these complaints are made of a scenario, and no others.
+fn finds(text: &str, expected: &[String]) -> Result<(), Failed> {
+    let scenario = NamedScenario {
+        name: "lines".to_owned(),
+        file: "lines.yaml".to_owned(),
+        text: text.to_owned(),
+    };
     let found = complaints(&scenario)?;
     let as_expected = found.len() == expected.len()
         && found
             .iter()
-            .zip(&expected)
+            .zip(expected)
             .all(|(found, expected)| found.starts_with(expected));
     if as_expected {
         Ok(())

@@ -107,7 +107,7 @@ fn question_of(expectation: &Expectation) -> Option<(Vec<String>, &'static str)>
     let because = match &expectation.fate {
         ExpectedFate::Lost(lost) => lost.because.as_ref(),
         ExpectedFate::Rejected(rejected) => rejected.because.as_ref(),
-        ExpectedFate::Reply(_) => None,
+        ExpectedFate::Reply(_) | ExpectedFate::Unanswered(_) => None,
     };
     let probe = &expectation.probe;
     let (from, kind) = match probe {
