@@ -188,6 +188,28 @@ impl Human {
                     told.explain(&explanation);
                 }
             }
+            Event::Left {
+                scenario,
+                verdict: Verdict::Fail,
+                left,
+                ..
+            } => {
+                let told = self.told(scenario);
+                told.paragraph("every endpoint and network is taken away");
+                told.detail("expected", "no interface of it is left");
+                told.detail("saw", &left.join("\n"));
+            }
+            Event::Escaped {
+                scenario,
+                files,
+                workdir,
+                ..
+            } => {
+                let told = self.told(scenario);
+                told.paragraph("the implementation writes files");
+                told.detail("expected", &format!("in {workdir} only"));
+                told.detail("saw", &files.join("\n"));
+            }
             Event::Answer {
                 scenario,
                 probe,

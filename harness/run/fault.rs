@@ -138,12 +138,7 @@ impl Conductor<'_> {
         self.tell_fault(at.fault, Verdict::Pass, None)
     }
 
-    fn tell_fault(
-        &self,
-        fault: Fault,
-        verdict: Verdict,
-        reason: Option<&str>,
-    ) -> Result<(), Stop> {
+    fn tell_fault(&self, fault: Fault, verdict: Verdict, reason: Option<&str>) -> Result<(), Stop> {
         Ok(send(&Event::Fault {
             scenario: self.scenario.to_owned(),
             step: self.step,
@@ -174,7 +169,9 @@ impl Target {
         let Some(near) = near else {
             return Ok(None);
         };
-        let master = near.master.and_then(|index| topology.link(host.name(), index));
+        let master = near
+            .master
+            .and_then(|index| topology.link(host.name(), index));
         let addresses = node.route().addresses().await?;
         let of_host = host.route().addresses().await?;
         let global = |of: Vec<Address>, index: Option<u32>| {
@@ -196,7 +193,10 @@ impl Target {
         let host = NodeName::host();
         let near = format!("{host}/{}", self.near);
         let own = format!("{}/{}", self.node, self.ifname);
-        let bridge = self.bridge.as_ref().map(|bridge| format!("{host}/{bridge}"));
+        let bridge = self
+            .bridge
+            .as_ref()
+            .map(|bridge| format!("{host}/{bridge}"));
         let deleted = |of: &Address, dev: &str| {
             let address: (IpAddr, u8) = (of.address, of.prefix_len);
             json!({"address": {"delete": format!("{}/{}", address.0, address.1), "dev": dev}})

@@ -75,7 +75,9 @@ impl Outcome {
                 self.packets.begin_step(*step, name);
                 self.steps += usize::from(*step > 0);
             }
-            Event::Operation { verdict, .. } | Event::Command { verdict, .. } => self.add(*verdict),
+            Event::Operation { verdict, .. }
+            | Event::Command { verdict, .. }
+            | Event::Escaped { verdict, .. } => self.add(*verdict),
             Event::Expectation { verdict, .. } => {
                 self.expectations += 1;
                 self.add(*verdict);

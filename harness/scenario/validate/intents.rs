@@ -158,7 +158,7 @@ impl<'a> Intents<'a> {
             return;
         }
         let names: Vec<&str> = self.present.iter().map(|it| it.as_str()).collect();
-        let help = match suggest::closest(name.as_str(), names.into_iter()) {
+        let help = match suggest::closest(name.as_str(), names) {
             Some(close) => format!("did you mean `{close}`?"),
             None => format!("add it first: `network: {{add: {name}, subnet: 10.10.0.0/24}}`"),
         };

@@ -17,7 +17,9 @@ pub(crate) fn trials() -> Vec<Trial> {
     for name in IMPLEMENTATIONS {
         trials.push(case(name, "none", move |choice| unharmed(choice)));
         for fault in Fault::ALL {
-            trials.push(case(name, fault.word(), move |choice| noticed(choice, fault)));
+            trials.push(case(name, fault.word(), move |choice| {
+                noticed(choice, fault)
+            }));
         }
     }
     trials
