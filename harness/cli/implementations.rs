@@ -6,8 +6,8 @@ use serde_json::json;
 
 use super::out::{error_has_color, print, print_error, unwritable};
 use super::{Exit, Format, ImplementationsArgs};
-use crate::implement::{Choice, absence, installed_version};
-use crate::scenario::{Diagnostics, Operation, suggest};
+use crate::implement::{Choice, ChoiceError, absence, installed_version};
+use crate::scenario::{Diagnostics, Operation};
 
 /// Lists implementations, with their versions and what is not installed of what they need.
 pub(super) fn implementations(args: &ImplementationsArgs) -> Exit {
@@ -70,19 +70,16 @@ pub(super) fn choose(name: &Path) -> Result<Choice, Exit> {
         print_error(&format!("{}\n", problems.render(error_has_color())));
         Exit::Usage
     };
-    let choice = match Choice::named(&shown) {
-        Some(choice) => choice,
-        None if name.exists() => Choice::read(name).map_err(complain)?,
-        None => {
-            let names: Vec<&str> = Choice::names().collect();
+    let choice = Choice::parse(&shown).map_err(|error| match error {
+        ChoiceError::Manifest(problems) => complain(problems),
+        error => {
+            let help = error.help().unwrap_or_default();
             print_error(&format!(
-                "error[no-such-implementation]: there is no file and no implementation `{shown}`\n  \
-                 help: {}\n",
-                suggest::help(&shown, &names)
+                "error[no-such-implementation]: {error}\n  help: {help}\n"
             ));
-            return Err(Exit::Usage);
+            Exit::Usage
         }
-    };
+    })?;
     choice.manifest().map_err(complain)?;
     Ok(choice)
 }

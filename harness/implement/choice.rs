@@ -1,16 +1,17 @@
 //! Which implementation carries operations out.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::adapter::{Adapter, Transport};
 use super::drivers::{self, DRIVERS, DriverInfo};
 use super::intents::Intents;
 use super::lowered::Lowered;
 use super::manifest::ByManifest;
 use super::{Implementation, Native};
-use crate::scenario::{Deviation, Diagnostics, Manifest, parse_manifest, read_manifest};
+use crate::scenario::{Deviation, Diagnostics, Manifest, parse_manifest, read_manifest, suggest};
 use crate::world::{Interior, Tier};
 
 /// The manifests that the program carries, by the names of their files.
@@ -46,6 +47,49 @@ pub enum Choice {
         /// The text of the file.
         text: String,
     },
+    /// A program of somebody else that speaks the protocol.
+    Adapter {
+        /// The program, an absolute path.
+        path: PathBuf,
+        /// How it is talked to.
+        transport: Transport,
+    },
+}
+
+/// Why nothing can be chosen by a name.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum ChoiceError {
+    /// There is nothing of that name.
+    #[error("there is no file and no implementation `{name}`")]
+    Unknown {
+        /// What was asked for.
+        name: String,
+        /// What may have been meant.
+        help: String,
+    },
+    /// There is no such file.
+    #[error("there is no adapter `{0}`")]
+    NoAdapter(String),
+    /// The file is no program.
+    #[error("the adapter `{0}` is no file that can be executed")]
+    NoProgram(String),
+    /// What is wrong with a manifest.
+    #[error(transparent)]
+    Manifest(#[from] Diagnostics),
+}
+
+impl ChoiceError {
+    /// Returns what can be done about it.
+    pub fn help(&self) -> Option<String> {
+        match self {
+            Self::Unknown { help, .. } => Some(help.clone()),
+            Self::NoAdapter(_) => Some("an adapter is a file: `exec:./adapter.sh`".to_owned()),
+            Self::NoProgram(path) => Some(format!(
+                "make it one: `chmod +x {path}`; a script begins with `#!`"
+            )),
+            Self::Manifest(_) => None,
+        }
+    }
 }
 
 impl Choice {
@@ -72,6 +116,50 @@ impl Choice {
         })
     }
 
+    /// Finds what is meant on a command line: one that the program has, `exec:PATH` or `serve:PATH` of an
+    /// adapter, or a file, which is an adapter where it can be executed, and else a manifest.
+    ///
+    /// # Errors
+    ///
+    /// There is no such thing, or it cannot be used.
+    pub fn parse(text: &str) -> Result<Self, ChoiceError> {
+        if let Some(choice) = Self::named(text) {
+            return Ok(choice);
+        }
+        for transport in Transport::ALL {
+            let rest = text.strip_prefix(transport.word());
+            if let Some(path) = rest.and_then(|rest| rest.strip_prefix(':')) {
+                return Self::adapter(path, transport);
+            }
+        }
+        let path = Path::new(text);
+        let is_manifest = path
+            .extension()
+            .is_some_and(|it| it == "yaml" || it == "yml");
+        if !path.exists() {
+            let names: Vec<&str> = Self::names().collect();
+            return Err(ChoiceError::Unknown {
+                name: text.to_owned(),
+                help: suggest::help(text, &names),
+            });
+        }
+        if !is_manifest && is_program(path) {
+            return Self::adapter(text, Transport::Exec);
+        }
+        Ok(Self::read(path)?)
+    }
+
+    /// Finds an adapter. Links are followed, so that the program is found where nothing else is.
+    fn adapter(path: &str, transport: Transport) -> Result<Self, ChoiceError> {
+        let found = std::fs::canonicalize(path);
+        let found = found.map_err(|_| ChoiceError::NoAdapter(path.to_owned()))?;
+        if !is_program(&found) {
+            return Err(ChoiceError::NoProgram(path.to_owned()));
+        }
+        let path = found;
+        Ok(Self::Adapter { path, transport })
+    }
+
     /// Reads and checks a manifest of somebody's own.
     ///
     /// # Errors
@@ -92,7 +180,7 @@ impl Choice {
     /// What is wrong with it.
     pub fn manifest(&self) -> Result<Option<Manifest>, Diagnostics> {
         match self {
-            Self::Native | Self::Driver { .. } => Ok(None),
+            Self::Native | Self::Driver { .. } | Self::Adapter { .. } => Ok(None),
             Self::Manifest { file, text } => parse_manifest(file, text).map(Some),
         }
     }
@@ -102,6 +190,10 @@ impl Choice {
         match self {
             Self::Native => "native".to_owned(),
             Self::Driver { name } => name.clone(),
+            Self::Adapter { path, .. } => {
+                let name = path.file_name().unwrap_or_default();
+                name.to_string_lossy().into_owned()
+            }
             Self::Manifest { file, .. } => {
                 let manifest = self.manifest().ok().flatten();
                 manifest.map_or_else(|| file.clone(), |it| it.name)
@@ -114,6 +206,9 @@ impl Choice {
         match self {
             Self::Native => "netproof's own, over netlink".to_owned(),
             Self::Driver { .. } => self.driver().map_or("", |it| it.about).to_owned(),
+            Self::Adapter { transport, .. } => {
+                format!("an adapter, talked to by {}", transport.word())
+            }
             Self::Manifest { .. } => {
                 let manifest = self.manifest().ok().flatten();
                 manifest.map_or_else(String::new, |it| it.about)
@@ -128,13 +223,14 @@ impl Choice {
 
     /// Tells whether it takes networks and endpoints as they are, and no single commands.
     pub fn takes_intents(&self) -> bool {
-        matches!(self, Self::Driver { .. })
+        matches!(self, Self::Driver { .. } | Self::Adapter { .. })
     }
 
     /// Returns what its worlds need beside their namespaces.
     pub fn interior(&self) -> Interior {
         match self {
             Self::Driver { .. } => Interior::Furnished { visible: vec![] },
+            Self::Adapter { path, .. } => Interior::showing(path),
             Self::Native | Self::Manifest { .. } => Interior::Bare,
         }
     }
@@ -153,7 +249,7 @@ impl Choice {
     pub fn driver(&self) -> Option<&'static DriverInfo> {
         match self {
             Self::Driver { name } => DRIVERS.iter().find(|driver| driver.name == name),
-            Self::Native | Self::Manifest { .. } => None,
+            Self::Native | Self::Manifest { .. } | Self::Adapter { .. } => None,
         }
     }
 
@@ -173,6 +269,11 @@ impl Choice {
             let intents = Intents::new(info.name, driver, with_intents, deadline);
             return Ok(Box::new(intents));
         }
+        if let Self::Adapter { path, transport } = self {
+            let driver = Box::new(Adapter::new(path, *transport, false));
+            let intents = Intents::new(&self.name(), driver, with_intents, deadline);
+            return Ok(Box::new(intents));
+        }
         let inner: Box<dyn Implementation> = match self.manifest()? {
             None => Box::new(Native::default()),
             Some(manifest) => Box::new(ByManifest(manifest)),
@@ -181,9 +282,53 @@ impl Choice {
     }
 }
 
+/// Tells whether a file is one that somebody may execute.
+fn is_program(path: &Path) -> bool {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    let found = std::fs::metadata(path);
+    found.is_ok_and(|it| it.is_file() && it.permissions().mode() & 0o111 != 0)
+}
+
 #[cfg(test)]
 mod tests {
+    use rstest::rstest;
+
     use super::*;
+
+    #[rstest]
+    #[case::served("serve:fixtures/adapters/sample.py", Some(Transport::Serve))]
+    #[case::started("exec:fixtures/adapters/sample.sh", Some(Transport::Exec))]
+    #[case::by_its_file("fixtures/adapters/sample.sh", Some(Transport::Exec))]
+    #[case::manifest("fixtures/adapters/sample.yaml", None)]
+    #[case::carried("native", None)]
+    fn the_way_to_talk_to_it_stands_before_its_path(
+        #[case] text: &str,
+        #[case] transport: Option<Transport>,
+    ) {
+        let found = match Choice::parse(text).unwrap() {
+            Choice::Adapter { path, transport } => {
+                assert!(path.is_absolute());
+                Some(transport)
+            }
+            _ => None,
+        };
+        assert_eq!(found, transport);
+    }
+
+    #[rstest]
+    #[case::name("nativ", "there is no file and no implementation `nativ`")]
+    #[case::file("exec:./nothing", "there is no adapter `./nothing`")]
+    #[case::folder("exec:docs", "the adapter `docs` is no file that can be executed")]
+    #[case::text(
+        "serve:README.md",
+        "the adapter `README.md` is no file that can be executed"
+    )]
+    fn what_cannot_be_chosen_is_told_with_a_cure(#[case] text: &str, #[case] why: &str) {
+        let error = Choice::parse(text).unwrap_err();
+        assert_eq!(error.to_string(), why);
+        assert!(error.help().is_some());
+    }
 
     #[test]
     fn every_manifest_that_is_carried_is_right_and_called_as_its_file() {

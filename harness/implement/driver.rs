@@ -21,6 +21,12 @@ pub trait Driver {
     /// There is no reply, or none that can be read: a crash, silence, nonsense. What was refused or went
     /// wrong in an orderly way is a reply.
     fn ask<'a>(&'a self, world: &'a World, request: &'a Request) -> Answered<'a>;
+
+    /// Tells whether it is a program of somebody else, which ends by itself what takes too long, and
+    /// which may write to its workdir only.
+    fn is_adapter(&self) -> bool {
+        false
+    }
 }
 
 /// An implementation that does not answer as the protocol says: what it did instead.

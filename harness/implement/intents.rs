@@ -1,6 +1,7 @@
 //! Intents for an implementation that takes them: its requests, and what is kept between them.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use futures_util::future::join_all;
@@ -15,10 +16,7 @@ use super::{Applied, Checked, Checking, EndpointClaim, Implementation, Native, O
 use crate::scenario::{
     Attach, Detach, LinkRef, Located, Netns, Network, NetworkName, NodeName, Operation,
 };
-use crate::world::{World, end_process};
-
-/// The folder that an implementation may write to.
-const WORKDIR: &str = "/run/netproof";
+use crate::world::{WORKDIR, World, end_process};
 
 /// Asks a driver for networks and endpoints. What is of level 1 in the same scenario is the world's
 /// doing, and native; a scenario that has nothing else is not for it.
@@ -35,6 +33,8 @@ pub(super) struct Intents {
     /// Every endpoint that ever was, also when it is gone: it can be detached again.
     endpoints: BTreeMap<(NodeName, NetworkName), Kept>,
     claims: Vec<EndpointClaim>,
+    /// It has broken off; nothing more is said to it.
+    broken: bool,
 }
 
 /// What is kept of an endpoint.
@@ -63,6 +63,7 @@ impl Intents {
             networks: BTreeMap::new(),
             endpoints: BTreeMap::new(),
             claims: Vec::new(),
+            broken: false,
         }
     }
 
@@ -84,12 +85,13 @@ impl Intents {
 
     /// Takes a reply apart: what is not `ok` is an error of its own kind.
     fn judged(
-        &self,
+        &mut self,
         request: &Request,
         reply: Result<Reply, super::Broken>,
     ) -> Result<Reply, OperationError> {
-        let reply = reply?;
+        let reply = reply.inspect_err(|_| self.broken = true)?;
         if let Some(problem) = reply.problem(request.seq) {
+            self.broken = true;
             return Err(super::Broken(problem).into());
         }
         if let Some(lacking) = reply.unsupported {
@@ -373,6 +375,30 @@ impl Implementation for Intents {
 
     fn check<'a>(&'a mut self, world: &'a World) -> Checking<'a> {
         Box::pin(self.check_all(world))
+    }
+
+    fn keeps_deadlines(&self) -> bool {
+        self.driver.is_adapter()
+    }
+
+    fn leave<'a>(&'a mut self, world: &'a World) -> Applied<'a> {
+        Box::pin(async {
+            if self.hello.is_none() || self.broken {
+                return Ok(());
+            }
+            match self.ask(world, Op::Bye).await {
+                Err(OperationError::Broken(broken)) => Err(broken.into()),
+                // Whether it has anything to do at the end is its own matter.
+                _ => Ok(()),
+            }
+        })
+    }
+
+    fn may_write(&self) -> Option<Vec<PathBuf>> {
+        let declared = self.hello.iter().flat_map(|hello| &hello.requires.writes);
+        let paths = std::iter::once(WORKDIR).chain(declared.map(String::as_str));
+        let all = paths.map(PathBuf::from).collect();
+        self.driver.is_adapter().then_some(all)
     }
 
     fn hello(&self) -> Option<&Hello> {

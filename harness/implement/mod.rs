@@ -2,6 +2,7 @@
 //!
 //! Invariant: an implementation never judges itself, and never reads an expectation.
 
+mod adapter;
 mod choice;
 mod driver;
 mod drivers;
@@ -13,11 +14,14 @@ mod native;
 mod programs;
 pub mod protocol;
 mod refusal;
+pub mod schema;
 
 use std::future::Future;
+use std::path::PathBuf;
 use std::pin::Pin;
 
-pub use choice::Choice;
+pub use adapter::{Adapter, Question, Transport};
+pub use choice::{Choice, ChoiceError};
 pub use driver::{Answered, Broken, Driver};
 pub use drivers::{DRIVERS, DriverInfo};
 pub use exec::exec;
@@ -65,6 +69,21 @@ pub trait Implementation {
     /// Asks it whether all endpoints are as they should be; nothing where it has no such question.
     fn check<'a>(&'a mut self, _: &'a World) -> Checking<'a> {
         Box::pin(std::future::ready(Vec::new()))
+    }
+
+    /// Tells whether it ends what takes too long by itself.
+    fn keeps_deadlines(&self) -> bool {
+        false
+    }
+
+    /// Tells it that nothing more is asked.
+    fn leave<'a>(&'a mut self, _: &'a World) -> Applied<'a> {
+        Box::pin(std::future::ready(Ok(())))
+    }
+
+    /// Returns where it may write, where it may not write everywhere.
+    fn may_write(&self) -> Option<Vec<PathBuf>> {
+        None
     }
 
     /// Returns who it says it is, once it was asked.

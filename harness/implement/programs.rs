@@ -83,6 +83,8 @@ pub fn installed_version(choice: &Choice) -> Option<String> {
             said_by(&words)
         }
         (None, Ok(Some(manifest))) => version(&manifest),
+        // An adapter says so itself, when it is asked who it is.
+        (None, Ok(None)) if *choice != Choice::Native => None,
         (None, Ok(None)) => Some(concat!("netproof ", env!("CARGO_PKG_VERSION")).to_owned()),
         (None, Err(_)) => None,
     }

@@ -230,6 +230,17 @@ impl Human {
                     }
                 }
             }
+            Event::Escaped {
+                scenario,
+                files,
+                workdir,
+                ..
+            } => {
+                let told = self.told(scenario);
+                told.paragraph("the implementation writes files");
+                told.detail("expected", &format!("in {workdir} only"));
+                told.detail("saw", &files.join("\n"));
+            }
             Event::Answer {
                 scenario,
                 probe,

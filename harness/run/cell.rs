@@ -97,6 +97,12 @@ impl Cell {
                     self.because(format!("left behind: {}", left.join("; ")));
                 }
             }
+            Event::Escaped { files, workdir, .. } => {
+                self.because(format!(
+                    "written outside of {workdir}: {}",
+                    files.join(", ")
+                ));
+            }
             Event::Failure { message, .. } => self.because(message.clone()),
             _ => {}
         }

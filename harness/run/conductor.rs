@@ -167,22 +167,36 @@ impl Conductor<'_> {
         if let Some(goal) = &request.goal {
             return self.judge_goal(&mut world, scenario, goal).await;
         }
-        self.give(&mut world, scenario).await?;
+        let done = self.carry_out_steps(&mut world, scenario).await;
+        if matches!(done, Err(Stop::Unheard(_))) {
+            return done;
+        }
+        let parted = within(self.deadlines.step, self.take_leave(&world)).await;
+        let parted = parted.unwrap_or_else(|late| Err(self.late(late)));
+        done.and(parted)
+    }
+
+    async fn carry_out_steps(
+        &mut self,
+        world: &mut World,
+        scenario: &Scenario,
+    ) -> Result<(), Stop> {
+        self.give(world, scenario).await?;
         let before = match scenario.has_intents() {
-            true => Some(Before::read(&world, scenario).await?),
+            true => Some(Before::read(world, scenario).await?),
             false => None,
         };
         for (at, step) in scenario.steps.iter().enumerate() {
             self.step = at + 1;
             self.begin_step(&step.name, step.why.as_ref())?;
-            let done = within(self.deadlines.step, self.carry_out(&mut world, step)).await;
+            let done = within(self.deadlines.step, self.carry_out(world, step)).await;
             done.unwrap_or_else(|late| Err(self.late(late)))?;
         }
         match before.filter(|_| self.trial.is_none()) {
             Some(before) => {
                 self.introduce()?;
                 self.under_way = "what is left at the end".to_owned();
-                let taken = within(self.deadlines.step, self.take_away(&mut world, &before)).await;
+                let taken = within(self.deadlines.step, self.take_away(world, &before)).await;
                 taken.unwrap_or_else(|late| Err(self.late(late)))
             }
             None => Ok(()),
@@ -297,7 +311,12 @@ impl Conductor<'_> {
                 Some(ran) => format!("`{ran}`"),
                 None => format!("`{command}`"),
             };
-            let limit = self.deadlines.operation;
+            // Whoever ends by itself what takes too long tells more.
+            let own = item.operation.is_intent() && self.implementation.keeps_deadlines();
+            let limit = match own {
+                true => self.deadlines.step,
+                false => self.deadlines.operation,
+            };
             let result = match within(limit, self.apply_one(world, &item.operation)).await {
                 Ok(result) => result,
                 Err(late) => {

@@ -232,6 +232,17 @@ pub enum Event {
         /// What is not there any more.
         lost: Vec<String>,
     },
+    /// The implementation wrote where it may not.
+    Escaped {
+        /// The scenario.
+        scenario: String,
+        /// Fails.
+        verdict: Verdict,
+        /// What it wrote, a path each.
+        files: Vec<String>,
+        /// The folder that it was to write to.
+        workdir: String,
+    },
     /// A probe that was asked about came to its end; its own event comes before.
     Answer {
         /// The scenario.
@@ -433,6 +444,7 @@ impl Event {
             | Self::Hello { scenario, .. }
             | Self::SelfCheck { scenario, .. }
             | Self::Left { scenario, .. }
+            | Self::Escaped { scenario, .. }
             | Self::Answer { scenario, .. }
             | Self::Facts { scenario, .. }
             | Self::Snapshot { scenario, .. }

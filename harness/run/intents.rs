@@ -2,6 +2,7 @@
 //! implementation claims and checks, and what it leaves behind.
 
 use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
 
 use super::conductor::{Conductor, Stop, send};
 use super::event::Event;
@@ -13,7 +14,7 @@ use crate::observe::facts;
 use crate::scenario::{
     Attach, FactKind, Item, LinkRef, NodeName, Observation, Observed, Operation, Scenario,
 };
-use crate::world::{Node, Topology, World};
+use crate::world::{Node, SettleError, Topology, WORKDIR, World, written};
 
 /// The tables in which an implementation may leave something behind.
 const WATCHED: [FactKind; 4] = [
@@ -194,10 +195,7 @@ impl Conductor<'_> {
         attach: &Attach,
     ) -> Result<Option<String>, Stop> {
         let claims = self.implementation.take_claims();
-        if claims.is_empty() {
-            return Ok(None);
-        }
-        let topology = world.settle().await?;
+        let topology = Topology::read(world).await.map_err(SettleError::Kernel)?;
         for claim in claims {
             let node = &claim.on.node;
             let has = facts::table(world, &topology, node, FactKind::Addresses).await?;
@@ -244,6 +242,38 @@ impl Conductor<'_> {
             version: hello.version.clone(),
             features: hello.features.clone(),
         })?)
+    }
+
+    /// Tells the implementation that nothing more is asked, and looks at what it wrote where it may not.
+    pub(super) async fn take_leave(&mut self, world: &World) -> Result<(), Stop> {
+        if let Err(error) = self.implementation.leave(world).await {
+            send(&Event::Operation {
+                scenario: self.scenario.to_owned(),
+                step: self.step,
+                command: "bye".to_owned(),
+                ran: Vec::new(),
+                verdict: Verdict::Error,
+                fails: None,
+                reason: Some(error.to_string()),
+                lacks: None,
+                line: 0,
+            })?;
+        }
+        let Some(allowed) = self.implementation.may_write() else {
+            return Ok(());
+        };
+        let allowed: Vec<&Path> = allowed.iter().map(PathBuf::as_path).collect();
+        let files = written(&allowed)?.into_iter();
+        let files: Vec<String> = files.map(|path| path.display().to_string()).collect();
+        if !files.is_empty() {
+            send(&Event::Escaped {
+                scenario: self.scenario.to_owned(),
+                verdict: Verdict::Fail,
+                files,
+                workdir: WORKDIR.to_owned(),
+            })?;
+        }
+        Ok(())
     }
 
     /// Takes away every endpoint and network that is left, and compares what was there before with what

@@ -77,7 +77,8 @@ impl Outcome {
             }
             Event::Operation { verdict, .. }
             | Event::Command { verdict, .. }
-            | Event::Left { verdict, .. } => self.add(*verdict),
+            | Event::Left { verdict, .. }
+            | Event::Escaped { verdict, .. } => self.add(*verdict),
             Event::Expectation { verdict, .. } => {
                 self.expectations += 1;
                 self.add(*verdict);

@@ -20,7 +20,7 @@ use crate::scenario::NodeName;
 /// A process group of its own, which goes when this is dropped.
 pub(super) struct Running {
     pub(super) child: Child,
-    group: Pid,
+    pub(super) group: Pid,
 }
 
 impl Running {
@@ -146,10 +146,7 @@ pub async fn converse(command: &mut Command, input: &[u8]) -> Result<Said, World
 }
 
 async fn talk(child: Child, input: &[u8]) -> io::Result<Said> {
-    let group = i32::try_from(child.id()).map_err(|_| Errno::ESRCH)?;
-    let group = Pid::from_raw(group);
-    let mut running = Running { child, group };
-    let ended = sys::watch_process(group)?;
+    let (mut running, ended) = Running::new(child)?;
     let (stdin, stdout, stderr) = (
         running.child.stdin.take().map(OwnedFd::from),
         running.child.stdout.take().map(OwnedFd::from),

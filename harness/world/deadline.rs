@@ -27,6 +27,9 @@ pub(super) const SETTLE: Duration = Duration::from_secs(20);
 /// neighbour 20 ms; the rest is for a machine that has more to do.
 pub const QUIET: Duration = Duration::from_secs(10);
 
+/// How long a program of others may take to go once it is asked to, before it is killed.
+pub const GRACE: Duration = Duration::from_millis(500);
+
 /// How long a world may take to go once its lifeline is cut, before it is killed.
 pub(super) const LEAVING: Duration = Duration::from_secs(20);
 
@@ -40,7 +43,7 @@ mod tests {
     #[test]
     fn what_is_inside_has_less_time() {
         assert!(DISSOLVE < OPERATION);
-        assert!(OPERATION < STEP && SETTLE + SPANNING_TREE < STEP && QUIET < STEP);
+        assert!(OPERATION + GRACE < STEP && SETTLE + SPANNING_TREE < STEP && QUIET < STEP);
         assert!(STEP < SCENARIO);
     }
 }

@@ -40,6 +40,21 @@ pub enum Interior {
     },
 }
 
+impl Interior {
+    /// Makes one in which a program is seen with what stands beside it, also where the world has a place
+    /// of its own; the program alone where its folder is such a place.
+    pub fn showing(program: &Path) -> Self {
+        let folder = program.parent().unwrap_or(program);
+        let whole = PLACES
+            .iter()
+            .any(|place| Path::new(place.at).starts_with(folder));
+        let visible = if whole { program } else { folder };
+        Self::Furnished {
+            visible: vec![visible.to_owned()],
+        }
+    }
+}
+
 /// Where a program of others works in a furnished world.
 pub const WORKDIR: &str = "/run/netproof";
 
@@ -367,6 +382,17 @@ mod tests {
         #[case] numbers: Option<(u32, u32)>,
     ) {
         assert_eq!(version(release), numbers);
+    }
+
+    #[rstest]
+    #[case::beside_others("/tmp/mine/adapter", "/tmp/mine")]
+    #[case::in_a_place("/tmp/adapter", "/tmp/adapter")]
+    #[case::above_places("/var/adapter", "/var/adapter")]
+    #[case::elsewhere("/home/me/adapter", "/home/me")]
+    fn a_program_is_seen_with_what_stands_beside_it(#[case] program: &str, #[case] seen: &str) {
+        let visible = vec![seen.into()];
+        let interior = Interior::showing(Path::new(program));
+        assert_eq!(interior, Interior::Furnished { visible });
     }
 
     #[test]

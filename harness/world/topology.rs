@@ -27,7 +27,7 @@ pub struct Topology {
 
 impl Topology {
     /// Reads the links of every node and finds what each is wired to.
-    pub(super) async fn read(world: &World) -> Result<Self, KernelError> {
+    pub(crate) async fn read(world: &World) -> Result<Self, KernelError> {
         let mut topology = Self::default();
         for node in world.nodes() {
             topology

@@ -18,6 +18,7 @@
 //! * `implementations/busybox/...`: another implementation comes to the same facts and verdicts as
 //!   netproof's own, or is known not to;
 //! * `drivers/netavark/...`: a real implementation is driven, and passes;
+//! * `adapters/serve/crash`: whatever a bad adapter does has its verdict, and nothing of it is left;
 //! * `show/...`: the script that a scenario is shown as can be run;
 //! * `subids/...`: tier `subuid` as an ordinary user, with the ids that it was given and without;
 //! * `orphans`: scenarios and snapshots belong together.
@@ -33,6 +34,7 @@
     reason = "a test program: a panic is a failed case, and what it prints is shown with it"
 )]
 
+mod adapters;
 mod causes;
 mod drivers;
 mod faults;
@@ -101,6 +103,7 @@ fn main() -> ExitCode {
     trials.extend(show::trials(&scenarios));
     trials.extend(furnished::trials());
     trials.extend(subids::trials());
+    trials.extend(adapters::trials(&scenarios));
     trials.extend(orphans::trials(&scenarios));
     libtest_mimic::run(&arguments, trials).exit_code()
 }

@@ -1,0 +1,89 @@
+//! What an adapter says, read strictly.
+
+use serde_json::Value;
+use serde_json::error::Category;
+
+use super::shortened;
+use crate::implement::driver::Broken;
+use crate::implement::protocol::Reply;
+use crate::implement::schema;
+
+/// Reads a reply; `what` stands before what is wrong with it.
+pub(super) fn read(what: &str, said: &[u8], validating: bool) -> Result<Reply, Broken> {
+    let text = std::str::from_utf8(said).map_err(|_| {
+        let shown = shortened(&String::from_utf8_lossy(said));
+        Broken(format!("{what} is not UTF-8: `{shown}`"))
+    })?;
+    let shown = || shortened(text);
+    let mut values = serde_json::Deserializer::from_str(text).into_iter::<Value>();
+    let value = match values.next() {
+        None => return Err(Broken(format!("{what} is empty"))),
+        Some(Ok(value)) => value,
+        Some(Err(error)) if error.classify() == Category::Eof => {
+            return Err(Broken(format!("{what} breaks off: `{}`", shown())));
+        }
+        Some(Err(error)) => {
+            return Err(Broken(format!("{what} is no JSON, {error}: `{}`", shown())));
+        }
+    };
+    let rest = text[values.byte_offset()..].trim();
+    if !rest.is_empty() {
+        let rest = shortened(rest);
+        return Err(Broken(format!("{what} is one object and more: `{rest}`")));
+    }
+    if validating {
+        schema::check(&schema::reply(), &value)
+            .map_err(|why| Broken(format!("{what} is not as the schema says: {why}")))?;
+    }
+    serde_json::from_value(value).map_err(|error| {
+        Broken(format!(
+            "{what} is not of protocol 1, {error}: `{}`",
+            shown()
+        ))
+    })
+}
+
+/// Holds a request against its schema.
+pub(super) fn check_request(line: &str) -> Result<(), Broken> {
+    let value = serde_json::from_str(line)
+        .map_err(|error| Broken(format!("the request is no JSON, {error}")))?;
+    schema::check(&schema::request(), &value)
+        .map_err(|why| Broken(format!("the request is not as the schema says: {why}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    #[rstest]
+    #[case::half(r#"{"seq": 1, "ok"#, r#"it breaks off: `{"seq": 1, "ok`"#)]
+    #[case::nothing(" \n", "it is empty")]
+    #[case::words(
+        "hello there",
+        "it is no JSON, expected value at line 1 column 1: `hello there`"
+    )]
+    #[case::two("{\"seq\":1,\"ok\":true}\n{}\n", "it is one object and more: `{}`")]
+    #[case::unknown(
+        r#"{"seq":1,"ok":true,"x":1}"#,
+        "it is not of protocol 1, unknown field `x`"
+    )]
+    #[case::list("[]", "it is not of protocol 1, ")]
+    fn what_is_no_reply_is_told(#[case] said: &str, #[case] begins: &str) {
+        let Broken(why) = read("it", said.as_bytes(), false).unwrap_err();
+        assert!(why.starts_with(begins), "{why}");
+    }
+
+    #[test]
+    fn what_is_quoted_is_short() {
+        let Broken(why) = read("it", "x".repeat(5000).as_bytes(), false).unwrap_err();
+        assert!(why.len() < 200, "{why}");
+    }
+
+    #[test]
+    fn what_is_not_text_is_told() {
+        let Broken(why) = read("it", b"\xff\xfe", false).unwrap_err();
+        assert!(why.starts_with("it is not UTF-8"), "{why}");
+    }
+}
