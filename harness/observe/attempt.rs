@@ -104,12 +104,36 @@ impl Observer {
         let before = self.read_counters()?;
         let tracked = tracked(world, probe)?;
         let (sent, mark) = self.send(node, topology, probe).await?;
-        let rest = self.come_to_rest(world, topology, from).await?;
-        let identity = match mark {
-            Mark::Known(identity) => Some(identity),
-            Mark::Syn { from_port } => {
-                let own = rest.frames.iter().filter(|frame| frame.node == *from);
-                sequence_of_syn(own, from_port).map(|sequence| Identity::Tcp { sequence })
+        let mut rest = self.come_to_rest(world, topology, from).await?;
+        let mut kept = false;
+        let (identity, walk, outcome) = loop {
+            let identity = match &mark {
+                Mark::Known(identity) => Some(identity.clone()),
+                Mark::Syn { from_port } => {
+                    let own = rest.frames.iter().filter(|frame| frame.node == *from);
+                    sequence_of_syn(own, *from_port).map(|sequence| Identity::Tcp { sequence })
+                }
+            };
+            let walk = identity
+                .as_ref()
+                .map(|identity| Walk::new(rest.frames.clone(), identity, topology, from))
+                .unwrap_or_default();
+            let outcome = sent.outcome();
+            let waits = rest.doubt.is_none()
+                && outcome == Outcome::Silent
+                && walk.ends_at_process(topology);
+            if !waits || kept {
+                break (identity, walk, outcome);
+            }
+            match self.wait_for_kept(world, topology, &mut rest.frames)? {
+                Ok(false) => kept = true,
+                Ok(true) => {
+                    // It was kept, and is on its way again.
+                    let later = self.come_to_rest(world, topology, from).await?;
+                    rest.frames.extend(later.frames);
+                    rest.doubt = later.doubt;
+                }
+                Err(why) => rest.doubt = Some(why),
             }
         };
         if let Some(recorder) = &mut self.recorder {
@@ -126,10 +150,7 @@ impl Observer {
                 wait: Duration::ZERO,
             });
         }
-        let walk = identity
-            .map(|identity| Walk::new(rest.frames.clone(), &identity, topology, from))
-            .unwrap_or_default();
-        let fate = conclude(sent.outcome(), probe, &walk, topology);
+        let fate = conclude(outcome, probe, &walk, topology);
         let sightings = walk.sightings(topology);
         let (fate, wait) = match silenced(world, topology, &fate, &walk).await? {
             Some(why) => (Fate::Inconclusive { why }, ROUTE_ERROR_INTERVAL),

@@ -3,10 +3,14 @@
 //! A driver answers requests of the protocol by running the program as its users do. It says what the
 //! program does not do, hands on what the program says, and judges nothing.
 
+mod by_hand;
 mod cni;
 mod command;
+mod ovs;
+mod steps;
 
 use cni::{Cni, Plugin};
+use ovs::Ovs;
 
 use super::driver::Driver;
 use crate::world::Tier;
@@ -59,5 +63,22 @@ pub const DRIVERS: &[DriverInfo] = &[
         devices: &[],
         version: &["/usr/lib/cni/ptp"],
         make: || Box::new(Cni(Plugin::Ptp)),
+    },
+    DriverInfo {
+        name: "openvswitch",
+        about: "Open vSwitch with its datapath in user space; addresses, routes and masquerade by hand",
+        tier: Tier::User,
+        needs: &[
+            "ip",
+            "iptables",
+            "ovs-vsctl",
+            "ovs-vswitchd",
+            "ovsdb-server",
+            "ovsdb-tool",
+            ovs::SCHEMA,
+        ],
+        devices: &["/dev/net/tun"],
+        version: &["ovs-vswitchd", "--version"],
+        make: || Box::new(Ovs::default()),
     },
 ];
