@@ -1,7 +1,7 @@
 //! One attempt: send, wait for rest, and conclude.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 
@@ -18,7 +18,7 @@ use crate::kernel::{Mac, sysctl};
 use crate::scenario::{
     Exchange, Family, Leg, LinkRef, NodeName, Place, Probe, RawFrame, Rejection, Solicitation,
 };
-use crate::world::{Node, Topology, World};
+use crate::world::{Node, Topology, World, deadline};
 
 /// The first port that probes are sent from; one for each attempt.
 const FIRST_PORT: u16 = 33_000;
@@ -105,7 +105,9 @@ impl Observer {
         let tracked = tracked(world, probe)?;
         let (sent, mark) = self.send(node, topology, probe).await?;
         let mut rest = self.come_to_rest(world, topology, from).await?;
-        let mut kept = false;
+        // Until when something that is kept can still come, once there is a process that may keep it.
+        let mut until = None;
+        let mut is_over = false;
         let (identity, walk, outcome) = loop {
             let identity = match &mark {
                 Mark::Known(identity) => Some(identity.clone()),
@@ -122,11 +124,12 @@ impl Observer {
             let waits = rest.doubt.is_none()
                 && outcome == Outcome::Silent
                 && walk.ends_at_process(topology);
-            if !waits || kept {
+            if !waits || is_over {
                 break (identity, walk, outcome);
             }
-            match self.wait_for_kept(world, topology, &mut rest.frames)? {
-                Ok(false) => kept = true,
+            let until = *until.get_or_insert_with(|| Instant::now() + deadline::KEPT);
+            match self.wait_for_kept(world, topology, until, &mut rest.frames)? {
+                Ok(false) => is_over = true,
                 Ok(true) => {
                     // It was kept, and is on its way again.
                     let later = self.come_to_rest(world, topology, from).await?;

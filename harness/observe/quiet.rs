@@ -191,18 +191,19 @@ impl Observer {
         Ok(rest)
     }
 
-    /// Waits for what a process that forwards packets has kept; tells whether anything came in time.
-    /// Where that cannot be told, says why.
+    /// Waits for what a process that forwards packets has kept; tells whether anything came before
+    /// `until`. Where that cannot be told, says why.
     pub(super) fn wait_for_kept(
         &mut self,
         world: &World,
         topology: &Topology,
+        until: Instant,
         frames: &mut Vec<Frame>,
     ) -> Result<Result<bool, String>, ObserveError> {
         if let Some(doubt) = watch(world, topology).doubt() {
             return Ok(Err(doubt));
         }
-        let (until, before) = (Instant::now() + deadline::KEPT, frames.len());
+        let before = frames.len();
         while self.wait_for_frame(until)? {
             self.take_frames(frames)?;
             let new = &frames[before..];

@@ -12,7 +12,8 @@ use std::time::Instant;
 
 use nix::errno::Errno;
 use nix::sys::socket::{
-    AddressFamily, SockType, SockaddrLike as _, SockaddrStorage, getsockname, getsockopt, sockopt,
+    AddressFamily, SockType, SockaddrIn, SockaddrIn6, SockaddrLike as _, SockaddrStorage,
+    getsockname, getsockopt, sockopt,
 };
 use nix::sys::stat::fstat;
 use nix::unistd::Pid;
@@ -278,9 +279,15 @@ fn note_socket(forwarder: &mut Forwarder, node: &NodeName, socket: &OwnedFd) -> 
             hears
         }
         Some(AddressFamily::Inet | AddressFamily::Inet6) => {
+            let kind = getsockopt(socket, sockopt::SockType);
+            let port = address.as_sockaddr_in().map(SockaddrIn::port);
+            let port = port.or_else(|| address.as_sockaddr_in6().map(SockaddrIn6::port));
+            // One without a port only asks for settings.
+            if kind != Ok(SockType::Raw) && port == Some(0) {
+                return false;
+            }
             forwarder.sockets.insert(node.clone());
             // A stream that has ended can be read for ever.
-            let kind = getsockopt(socket, sockopt::SockType);
             matches!(kind, Ok(SockType::Datagram | SockType::Raw))
         }
         _ => false,

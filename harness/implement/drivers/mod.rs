@@ -69,6 +69,7 @@ pub const DRIVERS: &[DriverInfo] = &[
         about: "Open vSwitch with its datapath in user space; addresses, routes and masquerade by hand",
         tier: Tier::User,
         needs: &[
+            "ethtool",
             "ip",
             "iptables",
             "ovs-vsctl",

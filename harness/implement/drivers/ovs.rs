@@ -2,8 +2,14 @@
 //! the process `ovs-vswitchd`, by packet sockets and tap devices.
 //!
 //! It is a switch, and no more. By hand, as its users do it: the pairs of interfaces, the addresses and
-//! routes, forwarding, the translation of what leaves the network. It publishes no ports. Sources:
-//! ovs-vsctl(8), "Using Open vSwitch without kernel support" of its documentation.
+//! routes, forwarding, the translation of what leaves the network. It publishes no ports.
+//!
+//! Two things have to be done by hand because frames are copied, and not taken from the kernel. The
+//! kernel of the host must not answer ARP at the switch's ports for the bridge's address. And the
+//! container must write the checksums of TCP and UDP itself: the switch passes them on as it finds them.
+//!
+//! Sources: ovs-vsctl(8); "Open vSwitch without Kernel Support" of its documentation, which says what
+//! else the kernel does with the frames; github.com/openvswitch/ovs-issues/issues/273 on checksums.
 
 use std::cell::Cell;
 use std::fs;
@@ -207,7 +213,12 @@ async fn join(
     let (netns, ifname) = (name_of(endpoint), endpoint.ifname.as_str());
     let pair = ["type", "veth", "peer", "name", ifname, "netns", netns];
     must("ip", &[&["link", "add", port][..], &pair].concat()).await?;
-    let mut up = vec!["link", "set", port, "up"];
+    must(
+        "ip",
+        &["netns", "exec", netns, "ethtool", "-K", ifname, "tx", "off"],
+    )
+    .await?;
+    let mut up = vec!["link", "set", port, "arp", "off", "up"];
     let mtu = network.mtu.map(|mtu| mtu.to_string());
     if let Some(mtu) = &mtu {
         up.extend(["mtu", mtu]);
