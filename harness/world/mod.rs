@@ -30,7 +30,7 @@ use nix::unistd::Pid;
 
 pub use baseline::{Baseline, PINS, Pin, Pinned};
 pub use check::{Check, Status};
-pub use child::{HEARD, Said, converse, end_process, run_in, run_to_end};
+pub use child::{Daemon, HEARD, Said, converse, end_process, run_in, run_to_end, start_daemon};
 pub use error::{Stage, UNKNOWN_CURE, WorldError, exhaustion_cure};
 pub use feature::features;
 pub use forwarder::{Forwarder, Watch};

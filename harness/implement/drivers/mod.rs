@@ -6,10 +6,12 @@
 mod by_hand;
 mod cni;
 mod command;
+mod networkd;
 mod ovs;
 mod steps;
 
 use cni::{Cni, Plugin};
+use networkd::Networkd;
 use ovs::Ovs;
 
 use super::driver::Driver;
@@ -81,5 +83,14 @@ pub const DRIVERS: &[DriverInfo] = &[
         devices: &["/dev/net/tun"],
         version: &["ovs-vswitchd", "--version"],
         make: || Box::new(Ovs::default()),
+    },
+    DriverInfo {
+        name: "systemd-networkd",
+        about: "systemd-networkd without systemd; containers' interfaces by hand",
+        tier: Tier::User,
+        needs: &["ip", networkd::DAEMON, networkd::WAIT],
+        devices: &[],
+        version: &[networkd::DAEMON, "--version"],
+        make: || Box::new(Networkd::default()),
     },
 ];
