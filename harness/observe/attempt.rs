@@ -1,7 +1,7 @@
 //! One attempt: send, wait for rest, and conclude.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 
@@ -18,7 +18,7 @@ use crate::kernel::{Mac, sysctl};
 use crate::scenario::{
     Exchange, Family, Leg, LinkRef, NodeName, Place, Probe, RawFrame, Rejection, Solicitation,
 };
-use crate::world::{Node, Topology, World};
+use crate::world::{Node, Topology, World, deadline};
 
 /// The first port that probes are sent from; one for each attempt.
 const FIRST_PORT: u16 = 33_000;
@@ -104,12 +104,39 @@ impl Observer {
         let before = self.read_counters()?;
         let tracked = tracked(world, probe)?;
         let (sent, mark) = self.send(node, topology, probe).await?;
-        let rest = self.come_to_rest(world, topology, from).await?;
-        let identity = match mark {
-            Mark::Known(identity) => Some(identity),
-            Mark::Syn { from_port } => {
-                let own = rest.frames.iter().filter(|frame| frame.node == *from);
-                sequence_of_syn(own, from_port).map(|sequence| Identity::Tcp { sequence })
+        let mut rest = self.come_to_rest(world, topology, from).await?;
+        // Until when something that is kept can still come, once there is a process that may keep it.
+        let mut until = None;
+        let mut is_over = false;
+        let (identity, walk, outcome) = loop {
+            let identity = match &mark {
+                Mark::Known(identity) => Some(identity.clone()),
+                Mark::Syn { from_port } => {
+                    let own = rest.frames.iter().filter(|frame| frame.node == *from);
+                    sequence_of_syn(own, *from_port).map(|sequence| Identity::Tcp { sequence })
+                }
+            };
+            let walk = identity
+                .as_ref()
+                .map(|identity| Walk::new(rest.frames.clone(), identity, topology, from))
+                .unwrap_or_default();
+            let outcome = sent.outcome();
+            let waits = rest.doubt.is_none()
+                && outcome == Outcome::Silent
+                && walk.ends_at_process(topology);
+            if !waits || is_over {
+                break (identity, walk, outcome);
+            }
+            let until = *until.get_or_insert_with(|| Instant::now() + deadline::KEPT);
+            match self.wait_for_kept(world, topology, until, &mut rest.frames)? {
+                Ok(false) => is_over = true,
+                Ok(true) => {
+                    // It was kept, and is on its way again.
+                    let later = self.come_to_rest(world, topology, from).await?;
+                    rest.frames.extend(later.frames);
+                    rest.doubt = later.doubt;
+                }
+                Err(why) => rest.doubt = Some(why),
             }
         };
         if let Some(recorder) = &mut self.recorder {
@@ -126,10 +153,7 @@ impl Observer {
                 wait: Duration::ZERO,
             });
         }
-        let walk = identity
-            .map(|identity| Walk::new(rest.frames.clone(), &identity, topology, from))
-            .unwrap_or_default();
-        let fate = conclude(sent.outcome(), probe, &walk, topology);
+        let fate = conclude(outcome, probe, &walk, topology);
         let sightings = walk.sightings(topology);
         let (fate, wait) = match silenced(world, topology, &fate, &walk).await? {
             Some(why) => (Fate::Inconclusive { why }, ROUTE_ERROR_INTERVAL),

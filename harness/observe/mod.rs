@@ -14,6 +14,7 @@ mod matrix;
 mod order;
 mod probe;
 mod quiet;
+mod relay;
 mod server;
 mod tap;
 mod target;

@@ -9,6 +9,10 @@
 //! out of a tun or tap device whose other end is ours. Frames for many could be in the queue of a macvlan
 //! interface; where there is such a queue, nothing is proven.
 //!
+//! Where processes of others take packets and put them back, they are on the same processor, and a round
+//! counts only if all of them slept at its end, with nothing left to read. What they keep for later, no
+//! fence finds: a probe that ends there is waited for longer, by the clock ([`deadline::KEPT`]).
+//!
 //! The backlog is the machine's, not the world's: when somebody else fills it, frames are dropped,
 //! the probe's among them, and the kernel counts them.
 //!
@@ -27,7 +31,7 @@ use super::{ObserveError, Observer};
 use crate::kernel::route::{Change, LinkKind, NeighbourState};
 use crate::kernel::{backlog, wait};
 use crate::scenario::NodeName;
-use crate::world::{Port, Topology, World, deadline};
+use crate::world::{Port, Topology, Watch, World, deadline};
 
 /// IEEE 802 local experimental EtherType 1.
 const FENCE_ETHERTYPE: [u8; 2] = [0x88, 0xb5];
@@ -118,6 +122,7 @@ impl Observer {
             doubt: None,
         };
         let mut failed_neighbours = Vec::new();
+        let forwarders = watch(world, topology);
         loop {
             // Looked at before the fences: a neighbour that fails in between sends its error
             // messages ahead of them, and one that is asked for anew shows an ARP request.
@@ -134,6 +139,13 @@ impl Observer {
                 break;
             }
             let served = self.serve() | world.carry_tunnels();
+            if !forwarders.is_empty() {
+                if let Some(doubt) = forwarders.rest(deadline) {
+                    rest.doubt = Some(doubt);
+                    break;
+                }
+                self.take_frames(&mut rest.frames)?;
+            }
             let moved = rest.frames[seen_before..]
                 .iter()
                 .any(|frame| !is_background(&frame.bytes));
@@ -177,6 +189,41 @@ impl Observer {
             rest.doubt = late_answer(&rest.frames, &failed_neighbours, topology);
         }
         Ok(rest)
+    }
+
+    /// Waits for what a process that forwards packets has kept; tells whether anything came before
+    /// `until`. Where that cannot be told, says why.
+    pub(super) fn wait_for_kept(
+        &mut self,
+        world: &World,
+        topology: &Topology,
+        until: Instant,
+        frames: &mut Vec<Frame>,
+    ) -> Result<Result<bool, String>, ObserveError> {
+        if let Some(doubt) = watch(world, topology).doubt() {
+            return Ok(Err(doubt));
+        }
+        let before = frames.len();
+        while self.wait_for_frame(until)? {
+            self.take_frames(frames)?;
+            let new = &frames[before..];
+            if new.iter().any(|frame| !is_background(&frame.bytes)) {
+                return Ok(Ok(true));
+            }
+        }
+        Ok(Ok(false))
+    }
+
+    /// Takes what the taps have, fences apart.
+    fn take_frames(&mut self, frames: &mut Vec<Frame>) -> Result<(), ObserveError> {
+        for tap in self.taps.values_mut() {
+            tap.drain(&mut |frame| {
+                if round_of(&frame.bytes).is_none() {
+                    frames.push(frame);
+                }
+            })?;
+        }
+        Ok(())
     }
 
     /// Tells whether the kernel had no room for a neighbour since this was last asked: packets to it
@@ -283,6 +330,15 @@ impl Observer {
             }
         }
         Ok(false)
+    }
+}
+
+/// Watches the processes that forward packets, if there were any when the links were looked at.
+fn watch(world: &World, topology: &Topology) -> Watch {
+    if topology.forwarders().is_empty() {
+        Watch::default()
+    } else {
+        world.watch_forwarders()
     }
 }
 

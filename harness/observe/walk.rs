@@ -12,10 +12,11 @@ use serde::{Deserialize, Serialize};
 
 use super::frame::{Direction, Frame};
 use super::identity::{Identity, Part};
+use super::relay;
 use crate::kernel::Mac;
 use crate::kernel::route::{LinkKind, Particulars};
 use crate::scenario::{Leg, LinkRef, NodeName};
-use crate::world::{Port, Topology};
+use crate::world::{Forwarder, Port, Topology};
 
 /// A packet of a probe at an interface.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -155,6 +156,21 @@ impl Walk {
             })
             .map(|(_, step)| *step)
             .collect()
+    }
+
+    /// Tells whether a branch ends where a process of others takes the packet.
+    pub(super) fn ends_at_process(&self, topology: &Topology) -> bool {
+        self.takers(topology).next().is_some()
+    }
+
+    /// Goes through the frames at which branches end since a process of others takes the packet there.
+    pub(super) fn takers<'a>(
+        &'a self,
+        topology: &'a Topology,
+    ) -> impl Iterator<Item = (&'a Step, &'a Forwarder)> {
+        let legs = [Leg::Request, Leg::Reply].into_iter();
+        let ends = legs.flat_map(|leg| self.all_end_steps(leg, topology));
+        ends.flat_map(|step| relay::takers(&step.frame, topology).map(move |taker| (step, taker)))
     }
 
     fn telling_ends(&self, leg: Leg, topology: &Topology) -> Vec<(Sighting, &Step)> {
@@ -306,7 +322,8 @@ fn next_tap(
 fn arrives_at(step: &Step, topology: &Topology) -> Vec<Port> {
     let frame = &step.frame;
     let (node, link) = (&frame.node, frame.link);
-    match frame.direction {
+    let mut by_process = relay::may_come_in_at(frame, topology);
+    let by_kernel = match frame.direction {
         Direction::Out => {
             let mut ports = Vec::new();
             if let Some((node, peer)) = topology.peer(node, link) {
@@ -331,7 +348,9 @@ fn arrives_at(step: &Step, topology: &Topology) -> Vec<Port> {
             .filter(|upper| takes(frame, upper, topology))
             .cloned()
             .collect(),
-    }
+    };
+    by_process.extend(by_kernel);
+    by_process
 }
 
 /// Tells whether an interface that stands on another takes a frame that comes in there.
@@ -348,6 +367,7 @@ fn is_fed(frame: &Frame, topology: &Topology) -> bool {
     topology.peer(&frame.node, frame.link).is_some()
         || topology.lower(&frame.node, frame.link).is_some()
         || topology.tunnel(&frame.node, frame.link).is_some()
+        || relay::is_from_process(frame, topology)
 }
 
 /// Tells whether the packet of one frame goes on as another, later one.
@@ -356,6 +376,9 @@ fn leads_to(step: &Step, other: &Step, topology: &Topology) -> bool {
     let Some(link) = topology.link(&frame.node, frame.link) else {
         return false;
     };
+    if relay::passes(frame, later, topology) {
+        return true;
+    }
     let same_node = frame.node == later.node;
     let is_later = |(node, index): (&NodeName, u32)| *node == later.node && index == later.link;
     match frame.direction {

@@ -1,5 +1,6 @@
 //! A command that is run to its end, and ended where nobody waits for it any more.
 
+use std::fs::File;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::process::CommandExt as _;
@@ -18,6 +19,7 @@ use crate::kernel::KernelError;
 use crate::scenario::NodeName;
 
 /// A process group of its own, which goes when this is dropped.
+#[derive(Debug)]
 pub(super) struct Running {
     pub(super) child: Child,
     pub(super) group: Pid,
@@ -163,6 +165,73 @@ async fn talk(child: Child, input: &[u8]) -> io::Result<Said> {
         stdout,
         stderr,
     })
+}
+
+/// A program that runs until it is stopped. Where this is dropped, it and those that it has started are
+/// killed.
+#[derive(Debug)]
+pub struct Daemon(Running);
+
+/// Starts a program that is to stay, in the background; what it says goes to `log`.
+///
+/// # Errors
+///
+/// It cannot be started.
+pub fn start_daemon(
+    command: &mut Command,
+    stdin: impl Into<Stdio>,
+    log: &File,
+) -> Result<Daemon, WorldError> {
+    let failed = |error: io::Error| WorldError::new(Stage::Process, KernelError::from_io(&error));
+    let child = command
+        .stdin(stdin)
+        .stdout(log.try_clone().map_err(failed)?)
+        .stderr(log.try_clone().map_err(failed)?)
+        .process_group(0)
+        .spawn()
+        .map_err(failed)?;
+    let group = i32::try_from(child.id()).map_err(|_| failed(Errno::ESRCH.into()))?;
+    let group = Pid::from_raw(group);
+    Ok(Daemon(Running { child, group }))
+}
+
+impl Daemon {
+    /// Waits until it ends by itself.
+    ///
+    /// # Errors
+    ///
+    /// It cannot be watched.
+    ///
+    /// # Panics
+    ///
+    /// Outside the context of a tokio runtime.
+    pub async fn ended(&self) -> Result<(), WorldError> {
+        let failed =
+            |error: io::Error| WorldError::new(Stage::Process, KernelError::from_io(&error));
+        let ended = sys::watch_process(self.0.group).map_err(failed)?;
+        let _ = ended.readable().await.map_err(failed)?;
+        Ok(())
+    }
+
+    /// Asks it to end, and waits until it has. One that has ended already is none to wait for.
+    ///
+    /// # Errors
+    ///
+    /// It cannot be asked or watched.
+    ///
+    /// # Panics
+    ///
+    /// Outside the context of a tokio runtime.
+    pub async fn stop(mut self) -> Result<(), WorldError> {
+        match killpg(self.0.group, Signal::SIGTERM) {
+            Ok(()) | Err(Errno::ESRCH) => {}
+            Err(errno) => return Err(WorldError::new(Stage::Process, errno)),
+        }
+        self.ended().await?;
+        let failed =
+            |error: io::Error| WorldError::new(Stage::Process, KernelError::from_io(&error));
+        self.0.child.wait().map_err(failed).map(drop)
+    }
 }
 
 async fn write_all(pipe: Option<OwnedFd>, mut rest: &[u8]) -> io::Result<()> {

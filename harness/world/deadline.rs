@@ -29,6 +29,11 @@ pub const QUIET: Duration = Duration::from_secs(10);
 
 /// How long a program of others may take to go once it is asked to, before it is killed.
 pub const GRACE: Duration = Duration::from_millis(500);
+/// How long an answer is waited for when a probe ended at a process that forwards packets, and
+/// everything rests. No fence goes through a process, and what it keeps for later nobody sees: this is
+/// the one deadline by which a verdict is made. It is longer than the second for which libslirp keeps a
+/// packet whose receiver it asks for (`if_encap4`).
+pub const KEPT: Duration = Duration::from_millis(1500);
 
 /// How long a world may take to go once its lifeline is cut, before it is killed.
 pub(super) const LEAVING: Duration = Duration::from_secs(20);

@@ -2,7 +2,7 @@
 
 #![expect(
     unsafe_code,
-    reason = "fork(2), pidfd_open(2), mount_setattr(2), epoll(7) by descriptor, sockaddr_ll, a socket option and tun have no safe wrapper"
+    reason = "fork(2), pidfd_open(2), pidfd_getfd(2), mount_setattr(2), epoll(7) by descriptor, sockaddr_ll, a socket option, a socket's namespace and tun have no safe wrapper"
 )]
 
 use std::ffi::CStr;
@@ -41,6 +41,35 @@ pub(super) fn pidfd_open(pid: Pid) -> Result<OwnedFd, Errno> {
     // SAFETY: the call takes two integers and touches no memory of ours.
     let result = unsafe { libc::syscall(libc::SYS_pidfd_open, pid.as_raw(), 0) };
     let fd = i32::try_from(Errno::result(result)?).map_err(|_| Errno::EBADF)?;
+    // SAFETY: the kernel has just made this descriptor for us, so nobody else owns it.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+}
+
+/// Takes a copy of what another process has open, pidfd_getfd(2).
+///
+/// # Errors
+///
+/// `EBADF` if it has no such descriptor, or no longer; `ESRCH` if it is gone; `EPERM` if it may not be
+/// looked into; `ENOSYS` before Linux 5.6.
+pub(super) fn copy_descriptor(process: &OwnedFd, number: i32) -> Result<OwnedFd, Errno> {
+    // SAFETY: the call takes three integers and touches no memory of ours.
+    let result = unsafe { libc::syscall(libc::SYS_pidfd_getfd, process.as_raw_fd(), number, 0) };
+    let fd = i32::try_from(Errno::result(result)?).map_err(|_| Errno::EBADF)?;
+    // SAFETY: the kernel has just made this descriptor for us, so nobody else owns it.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+}
+
+/// Opens the network namespace that a socket is of.
+///
+/// # Errors
+///
+/// `EPERM` without CAP_NET_ADMIN over that namespace; `ENOTTY` for what is no socket.
+pub(super) fn netns_of_socket(socket: &OwnedFd) -> Result<OwnedFd, Errno> {
+    /// `SIOCGSKNS`, include/uapi/linux/sockios.h.
+    const GET_SOCKET_NETNS: libc::Ioctl = 0x894c;
+    // SAFETY: this request takes nothing and touches no memory of ours.
+    let result = unsafe { libc::ioctl(socket.as_raw_fd(), GET_SOCKET_NETNS, 0) };
+    let fd = Errno::result(result)?;
     // SAFETY: the kernel has just made this descriptor for us, so nobody else owns it.
     Ok(unsafe { OwnedFd::from_raw_fd(fd) })
 }

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::net::SocketAddr;
 
 use super::World;
+use super::forwarder::Forwarder;
 use crate::kernel::KernelError;
 use crate::kernel::route::{Link, LinkKind};
 use crate::scenario::NodeName;
@@ -23,12 +24,17 @@ pub struct Topology {
     tunnels: HashMap<Port, NodeName>,
     /// Where the other end of a tun or tap device sends what comes out of it, where that end is ours.
     remotes: HashMap<Port, SocketAddr>,
+    /// Processes of others that take packets and put them back.
+    forwarders: Vec<Forwarder>,
 }
 
 impl Topology {
     /// Reads the links of every node and finds what each is wired to.
     pub(crate) async fn read(world: &World) -> Result<Self, KernelError> {
-        let mut topology = Self::default();
+        let mut topology = Self {
+            forwarders: world.forwarders(),
+            ..Self::default()
+        };
         for node in world.nodes() {
             topology
                 .links
@@ -178,6 +184,11 @@ impl Topology {
         self.tunnels
             .iter()
             .filter_map(move |(end, of)| (of == node).then_some(end))
+    }
+
+    /// Returns the processes of others that take packets and put them back.
+    pub fn forwarders(&self) -> &[Forwarder] {
+        &self.forwarders
     }
 
     /// Goes through the ports of a bridge.

@@ -4,17 +4,23 @@
 //! program does not do, hands on what the program says, and judges nothing.
 
 mod addresses;
+mod by_hand;
 mod cni;
 mod command;
 mod deviations;
 mod engine;
 mod netavark;
+mod networkd;
+mod ovs;
 mod podman;
 mod root;
+mod steps;
 
 use cni::{Cni, Plugin};
 pub(super) use deviations::deviations;
 use netavark::Netavark;
+use networkd::Networkd;
+use ovs::Ovs;
 use podman::Podman;
 
 use super::driver::Driver;
@@ -92,5 +98,32 @@ pub const DRIVERS: &[DriverInfo] = &[
         devices: &[],
         version: &["podman", "--version"],
         make: || Box::new(Podman::default()),
+    },
+    DriverInfo {
+        name: "openvswitch",
+        about: "Open vSwitch with its datapath in user space; addresses, routes and masquerade by hand",
+        tier: Tier::User,
+        needs: &[
+            "ethtool",
+            "ip",
+            "iptables",
+            "ovs-vsctl",
+            "ovs-vswitchd",
+            "ovsdb-server",
+            "ovsdb-tool",
+            ovs::SCHEMA,
+        ],
+        devices: &["/dev/net/tun"],
+        version: &["ovs-vswitchd", "--version"],
+        make: || Box::new(Ovs::default()),
+    },
+    DriverInfo {
+        name: "systemd-networkd",
+        about: "systemd-networkd without systemd; containers' interfaces by hand",
+        tier: Tier::User,
+        needs: &["ip", networkd::DAEMON, networkd::WAIT],
+        devices: &[],
+        version: &[networkd::DAEMON, "--version"],
+        make: || Box::new(Networkd::default()),
     },
 ];

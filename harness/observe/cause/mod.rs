@@ -38,7 +38,7 @@ use super::{ObserveError, Observer};
 use crate::kernel::counters::Counted;
 use crate::kernel::sysctl;
 use crate::scenario::{Cause, HOST, Leg, LinkRef, NodeName, Place, Probe};
-use crate::world::{Node, Topology, World};
+use crate::world::{Node, Topology, World, deadline};
 
 /// Why a packet died.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -216,6 +216,27 @@ pub(super) async fn explain(
         tracked: &attempt.tracked,
     };
     let mut search = Search::default();
+    if matches!(attempt.fate, Fate::Lost { .. }) && attempt.walk.ends_at_process(topology) {
+        // What a process does with a packet, nothing shows.
+        for (step, taker) in attempt.walk.takers(topology) {
+            let Some(at) = packet::link_ref(topology, &step.frame.node, step.frame.link) else {
+                continue;
+            };
+            search.found(
+                format!("who takes packets at {at}"),
+                format!(
+                    "{} (process {}), which sent nothing on for {} ms",
+                    taker.name,
+                    taker.process,
+                    deadline::KEPT.as_millis()
+                ),
+            );
+        }
+        let Fate::Lost { after, .. } = &attempt.fate else {
+            return Ok(None);
+        };
+        return Ok(Some(search.unexplained(after.clone())));
+    }
     let explained = match &attempt.fate {
         Fate::Reply { .. } | Fate::Inconclusive { .. } => return Ok(None),
         Fate::Rejected { how, by } => {
