@@ -8,11 +8,16 @@ mod cni;
 mod command;
 mod networkd;
 mod ovs;
+mod pasta;
+mod slirp4netns;
+mod solo;
 mod steps;
 
 use cni::{Cni, Plugin};
 use networkd::Networkd;
 use ovs::Ovs;
+use pasta::Pasta;
+use slirp4netns::Slirp;
 
 use super::driver::Driver;
 use crate::world::Tier;
@@ -92,5 +97,23 @@ pub const DRIVERS: &[DriverInfo] = &[
         devices: &[],
         version: &[networkd::DAEMON, "--version"],
         make: || Box::new(Networkd::default()),
+    },
+    DriverInfo {
+        name: "slirp4netns",
+        about: "slirp4netns, a gateway in user space for each container",
+        tier: Tier::User,
+        needs: &["slirp4netns"],
+        devices: &["/dev/net/tun"],
+        version: &["slirp4netns", "--version"],
+        make: || Box::new(Slirp::default()),
+    },
+    DriverInfo {
+        name: "pasta",
+        about: "pasta, a gateway in user space for each container",
+        tier: Tier::User,
+        needs: &["ip", "pasta"],
+        devices: &["/dev/net/tun"],
+        version: &["pasta", "--version"],
+        make: || Box::new(Pasta::default()),
     },
 ];
