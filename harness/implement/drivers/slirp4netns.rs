@@ -14,7 +14,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tokio::net::unix::pipe;
 
-use super::by_hand::with_prefix;
+use super::by_hand::{Book, with_prefix};
 use super::command::command;
 use super::solo::{Solo, allow_ping, broken, check, log, numbered, refused};
 use super::steps::{Stop, must, reply, version_in};
@@ -32,7 +32,10 @@ const HOST: usize = 2;
 
 /// Runs a process for each container.
 #[derive(Debug, Default)]
-pub(super) struct Slirp(Solo);
+pub(super) struct Slirp {
+    solo: Solo,
+    book: Book,
+}
 
 impl Driver for Slirp {
     fn ask<'a>(&'a self, _: &'a crate::world::World, request: &'a Request) -> Answered<'a> {
@@ -45,14 +48,20 @@ impl Slirp {
         let seq = request.seq;
         let ended = match &request.op {
             Op::Hello { .. } => hello(seq).await,
-            Op::Network { network } => can(network).map(|()| Reply::done(seq)),
+            Op::Network { network } => can(network)
+                .and_then(|()| self.book.open(network))
+                .map(|()| Reply::done(seq)),
+            Op::NetworkDelete { network } => {
+                self.book.close(network);
+                Ok(Reply::done(seq))
+            }
             Op::Attach { endpoint, network } => self.attach(request, endpoint, network).await,
-            Op::Detach { network, .. } => self.0.end(network).await.map(|()| Reply::done(seq)),
+            Op::Detach { network, .. } => self.solo.end(network).await.map(|()| Reply::done(seq)),
             Op::Check { .. } => Err(Stop::Lacks {
                 feature: "check",
                 reason: "slirp4netns has no command that checks a container",
             }),
-            Op::NetworkDelete { .. } | Op::Bye => Ok(Reply::done(seq)),
+            Op::Bye => Ok(Reply::done(seq)),
         };
         reply(seq, ended)
     }
@@ -70,9 +79,9 @@ impl Slirp {
                 reason: "the container is always number 100 of its network",
             });
         }
-        self.0.take(network)?;
+        self.solo.take(network)?;
         if let Err(stop) = self.start(request, endpoint, network).await {
-            self.0.end(network).await?;
+            self.solo.end(network).await?;
             return Err(stop);
         }
         Ok(Reply {
@@ -120,7 +129,7 @@ impl Slirp {
             daemon.stop().await.map_err(broken)?;
             return Err(refused("slirp4netns", &said));
         }
-        self.0.note(network, daemon);
+        self.solo.note(network, daemon);
         for publish in &endpoint.publish {
             publish_port(&api, publish, request.deadline_ms)?;
         }
