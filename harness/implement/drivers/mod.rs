@@ -6,6 +6,7 @@
 mod by_hand;
 mod cni;
 mod command;
+mod ifupdown2;
 mod networkd;
 mod ovs;
 mod pasta;
@@ -14,6 +15,7 @@ mod solo;
 mod steps;
 
 use cni::{Cni, Plugin};
+use ifupdown2::Ifupdown2;
 use networkd::Networkd;
 use ovs::Ovs;
 use pasta::Pasta;
@@ -115,5 +117,14 @@ pub const DRIVERS: &[DriverInfo] = &[
         devices: &["/dev/net/tun"],
         version: &["pasta", "--version"],
         make: || Box::new(Pasta::default()),
+    },
+    DriverInfo {
+        name: "ifupdown2",
+        about: "ifupdown2, unpacked in /opt/ifupdown2; containers' interfaces and masquerade by hand",
+        tier: Tier::User,
+        needs: &["ip", "iptables", "python3", "sysctl", ifupdown2::PROGRAM],
+        devices: &[],
+        version: &[],
+        make: || Box::new(Ifupdown2::default()),
     },
 ];
