@@ -75,12 +75,31 @@ pub fn absence(choice: &Choice) -> Option<String> {
     (!missing.is_empty()).then(|| format!("missing: {}", missing.join(", ")))
 }
 
+/// Asks the package that a file came with for its version, where the machine has packages of Debian's.
+fn package_version(file: &str) -> Option<String> {
+    let ask = |words: &[&str]| {
+        let words: Vec<String> = words.iter().map(|it| (*it).to_owned()).collect();
+        said_by(&words)
+    };
+    let package = ask(&["dpkg-query", "--search", file])?;
+    let (package, _) = package.split_once(':')?;
+    let version = ask(&[
+        "dpkg-query",
+        "--show",
+        "--showformat",
+        "${Version}",
+        package,
+    ])?;
+    Some(format!("{package} {version}"))
+}
+
 /// Asks which version of an implementation is installed, as far as its programs tell.
 pub fn installed_version(choice: &Choice) -> Option<String> {
     match (choice.driver(), choice.manifest()) {
         (Some(driver), _) => {
             let words: Vec<String> = driver.version.iter().map(|it| (*it).to_owned()).collect();
-            said_by(&words)
+            let said = said_by(&words).filter(|line| !line.ends_with(" unknown"));
+            said.or_else(|| package_version(driver.needs.first()?))
         }
         (None, Ok(Some(manifest))) => version(&manifest),
         // An adapter says so itself, when it is asked who it is.

@@ -254,10 +254,22 @@ fn look_into(
             inputs.push(copy);
         }
     }
+    // It opens its sockets when it needs them: one that has a device in another node than its own sends
+    // and hears in its own.
+    if let Some(home) = home_of(process).and_then(|inode| nodes.get(&inode))
+        && forwarder.devices.iter().any(|(node, _)| node != home)
+    {
+        forwarder.sockets.insert(home.clone());
+    }
     let takes = !forwarder.devices.is_empty()
         || !forwarder.packet_sockets.is_empty()
         || !forwarder.sockets.is_empty();
     (takes || forwarder.opaque).then_some((forwarder, inputs))
+}
+
+fn home_of(process: i32) -> Option<Inode> {
+    let netns = fs::File::open(format!("/proc/{process}/ns/net")).ok()?;
+    inode(netns.as_fd())
 }
 
 /// Notes what a socket hears; tells whether what can be read from it are packets.

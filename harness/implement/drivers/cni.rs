@@ -99,6 +99,8 @@ impl Cni {
         let text = String::from_utf8_lossy(&said.stderr).into_owned();
         let version = text.lines().next().and_then(|line| line.rsplit(' ').next());
         let version = version.unwrap_or_default().trim_start_matches('v');
+        // Debian builds the plugins without telling them; then the package says it.
+        let version = if version == "unknown" { "" } else { version };
         let hello = Hello {
             protocol: PROTOCOL,
             name: format!("cni-{}", self.0.name()),

@@ -9,19 +9,26 @@ mod cni;
 mod command;
 mod deviations;
 mod engine;
+mod ifupdown2;
 mod netavark;
 mod networkd;
 mod ovs;
+mod pasta;
 mod podman;
 mod root;
+mod slirp4netns;
+mod solo;
 mod steps;
 
 use cni::{Cni, Plugin};
 pub(super) use deviations::deviations;
+use ifupdown2::Ifupdown2;
 use netavark::Netavark;
 use networkd::Networkd;
 use ovs::Ovs;
+use pasta::Pasta;
 use podman::Podman;
+use slirp4netns::Slirp;
 
 use super::driver::Driver;
 use crate::world::Tier;
@@ -125,5 +132,32 @@ pub const DRIVERS: &[DriverInfo] = &[
         devices: &[],
         version: &[networkd::DAEMON, "--version"],
         make: || Box::new(Networkd::default()),
+    },
+    DriverInfo {
+        name: "slirp4netns",
+        about: "slirp4netns, a gateway in user space for each container",
+        tier: Tier::User,
+        needs: &["slirp4netns"],
+        devices: &["/dev/net/tun"],
+        version: &["slirp4netns", "--version"],
+        make: || Box::new(Slirp::default()),
+    },
+    DriverInfo {
+        name: "pasta",
+        about: "pasta, a gateway in user space for each container",
+        tier: Tier::User,
+        needs: &["ip", "pasta"],
+        devices: &["/dev/net/tun"],
+        version: &["pasta", "--version"],
+        make: || Box::new(Pasta::default()),
+    },
+    DriverInfo {
+        name: "ifupdown2",
+        about: "ifupdown2, unpacked in /opt/ifupdown2; containers' interfaces and masquerade by hand",
+        tier: Tier::User,
+        needs: &["ip", "iptables", "python3", "sysctl", ifupdown2::PROGRAM],
+        devices: &[],
+        version: &[],
+        make: || Box::new(Ifupdown2::default()),
     },
 ];

@@ -6,6 +6,7 @@
 //! Sources: netavark(1), and what Podman 4.3 hands over.
 
 use serde_json::{Value, json};
+use tokio::sync::Mutex;
 
 use super::addresses::Addresses;
 use super::command::{Refusal, command, first_line, run};
@@ -21,6 +22,9 @@ pub(super) const PROGRAM: &str = "/usr/lib/podman/netavark";
 #[derive(Debug, Default)]
 pub(super) struct Netavark {
     addresses: Addresses,
+    /// One at a time, as Podman does it, which holds a lock of its own: two at once make the same chains
+    /// of iptables, and one of them fails.
+    turn: Mutex<()>,
 }
 
 impl Driver for Netavark {
@@ -31,6 +35,7 @@ impl Driver for Netavark {
 
 impl Netavark {
     async fn answer(&self, request: &Request) -> Result<Reply, Broken> {
+        let _turn = self.turn.lock().await;
         let seq = request.seq;
         match &request.op {
             Op::Hello { .. } => hello(seq).await,

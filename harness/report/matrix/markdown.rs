@@ -110,6 +110,13 @@ fn information(matrix: &Matrix<'_>, text: &mut String) {
             let _ = writeln!(text, "- {}: `{}`", names.join(", "), one_line(value));
         }
     }
+    text.push_str("\n## Left behind\n\n");
+    for (lines, names) in matrix.left() {
+        let _ = writeln!(text, "- {}:", names.join(", "));
+        for line in lines {
+            let _ = writeln!(text, "  - `{line}`");
+        }
+    }
 }
 
 fn one_line(text: &str) -> String {

@@ -164,6 +164,24 @@ impl<'a> Matrix<'a> {
         values
     }
 
+    /// What is left of networks that were taken away, in any scenario: every set of lines, with those that
+    /// leave it. Names that are made up anew in every run are left out of the lines.
+    fn left(&self) -> Vec<(Vec<String>, Vec<&'a str>)> {
+        let mut by_lines: BTreeMap<Vec<String>, Vec<&str>> = BTreeMap::new();
+        for row in &self.rows {
+            let lines: BTreeSet<String> = self
+                .cells_of(row)
+                .filter(|(_, cell)| matches!(cell.verdict, Verdict::Pass | Verdict::Xfail))
+                .flat_map(|(_, cell)| cell.left.iter().map(|line| without_made_up(line)))
+                .collect();
+            if !lines.is_empty() {
+                let lines: Vec<String> = lines.into_iter().collect();
+                by_lines.entry(lines).or_default().push(row.name);
+            }
+        }
+        by_lines.into_iter().collect()
+    }
+
     /// How an implementation does in a profile, in words.
     fn profile(&self, row: &Row<'a>, profile: Profile) -> String {
         let mut counts = [(0, 0); 3];
@@ -210,6 +228,24 @@ impl<'a> Matrix<'a> {
             });
         (made > 0).then_some((agreed, made))
     }
+}
+
+/// Replaces what looks like a number that was made up: eight hexadecimal digits or more with a digit among
+/// them.
+fn without_made_up(line: &str) -> String {
+    let made_up = |word: &str| {
+        let run = word
+            .rfind(|c: char| !c.is_ascii_hexdigit())
+            .map_or(0, |at| at + 1);
+        let (name, digits) = word.split_at(run);
+        let is = digits.len() >= 8 && digits.contains(|c: char| c.is_ascii_digit());
+        if is {
+            format!("{name}…")
+        } else {
+            word.to_owned()
+        }
+    };
+    line.split(' ').map(made_up).collect::<Vec<_>>().join(" ")
 }
 
 /// Whether an implementation conforms to a profile: it passes all that it must; or leaves some of that

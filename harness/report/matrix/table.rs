@@ -51,6 +51,7 @@ pub fn matrix_as_table(events: &[Event]) -> String {
     grid(&matrix, &mut text);
     red(&matrix, &mut text);
     shown(&matrix, &mut text);
+    left(&matrix, &mut text);
     text
 }
 
@@ -123,6 +124,16 @@ fn shown(matrix: &Matrix<'_>, text: &mut String) {
         let _ = writeln!(text, "\nINFO  {}", asked.scenario);
         for (value, names) in values {
             let _ = writeln!(text, "      {}\n        {value}", names.join(", "));
+        }
+    }
+}
+
+/// What is there when every endpoint and network was taken away.
+fn left(matrix: &Matrix<'_>, text: &mut String) {
+    for (lines, names) in matrix.left() {
+        let _ = writeln!(text, "\nLEFT  {}", names.join(", "));
+        for line in lines {
+            let _ = writeln!(text, "      {line}");
         }
     }
 }
