@@ -182,9 +182,17 @@ impl Lowering {
     }
 
     fn attach(&mut self, attach: &Attach) -> Result<Vec<Operation>, Unlowered> {
+        let before = self.clone();
         let mut operations = Vec::new();
         for node in attach.containers() {
-            operations.extend(self.attach_one(node, attach)?);
+            match self.attach_one(node, attach) {
+                Ok(more) => operations.extend(more),
+                // Nothing is done of what is refused, so none of the others is there either.
+                Err(refusal) => {
+                    *self = before;
+                    return Err(refusal);
+                }
+            }
         }
         written(operations)
     }
@@ -435,4 +443,49 @@ fn written(items: Vec<Value>) -> Result<Vec<Operation>, Unlowered> {
         code: "not-written",
         message: error.to_string(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(item: Value) -> Operation {
+        serde_json::from_value::<Item>(item).unwrap().operation
+    }
+
+    fn commands(lowering: &mut Lowering, item: Value) -> Result<Vec<String>, Unlowered> {
+        let lowered = lowering.lower(&read(item))?;
+        Ok(lowered.iter().map(Operation::command).collect())
+    }
+
+    #[test]
+    fn of_several_that_do_not_fit_none_is_attached() {
+        let mut lowering = Lowering::default();
+        let network = json!({"network": {"add": "n1", "subnet": "10.10.0.0/30"}});
+        commands(&mut lowering, network).unwrap();
+        let both = json!({"attach": {"nodes": ["a", "b"], "to": "n1"}});
+        let refusal = commands(&mut lowering, both).unwrap_err();
+        assert_eq!(refusal.code, "exhausted");
+        let one = json!({"attach": {"node": "b", "to": "n1"}});
+        assert!(commands(&mut lowering, one).is_ok());
+    }
+
+    #[test]
+    fn ipv6_has_a_gateway_that_is_a_host_and_forwarding_of_its_own() {
+        let mut lowering = Lowering::default();
+        let network =
+            json!({"network": {"add": "n1", "subnet": "fd00::/64", "masquerade": "true"}});
+        let made = commands(&mut lowering, network).unwrap();
+        for command in [
+            "ip address add fd00::1/64 dev br-n1",
+            "sysctl -w net.ipv6.conf.all.forwarding=1",
+            "ip6tables -t nat -A POSTROUTING -s fd00::/64 ! -o br-n1 -j MASQUERADE",
+        ] {
+            assert!(made.iter().any(|it| it == command), "{command}: {made:#?}");
+        }
+        let one = json!({"attach": {"node": "a", "to": "n1"}});
+        let made = commands(&mut lowering, one).unwrap();
+        let address = "ip -n a address add fd00::2/64 dev eth0";
+        assert!(made.iter().any(|it| it == address), "{made:#?}");
+    }
 }

@@ -8,7 +8,7 @@ use libtest_mimic::{Failed, Trial};
 use netproof::implement::{Choice, missing};
 use netproof::judge::Verdict;
 use netproof::run::{Event, NamedScenario};
-use netproof::scenario::{Cause, Manifest, parse};
+use netproof::scenario::{Cause, Lowering, Manifest, Operation, Scenario, parse};
 
 use crate::support;
 
@@ -168,16 +168,36 @@ fn without_cause(event: &Event) -> Option<String> {
     }
 }
 
+/// What a manifest is asked for. Beside networks and endpoints, which are lowered, everything is the world's
+/// own doing.
+fn commanded(scenario: &Scenario) -> Vec<Operation> {
+    if !scenario.has_intents() {
+        let operations = scenario.operations().map(|item| item.operation.clone());
+        return operations.collect();
+    }
+    let mut lowering = Lowering::default();
+    let mut commanded = Vec::new();
+    for item in scenario.operations() {
+        let Ok(lowered) = lowering.lower(&item.operation) else {
+            continue;
+        };
+        if item.operation.is_intent() {
+            commanded.extend(lowered);
+        }
+        if item.fails.is_some() {
+            lowering.abandon(&item.operation);
+        }
+    }
+    commanded
+}
+
 /// The first operation that the manifest has no commands for, in words.
 fn no_way(manifest: &Manifest, scenario: &NamedScenario) -> Result<Option<String>, Failed> {
     let scenario = parse(&scenario.file, &scenario.text)?;
-    let steps = scenario.steps.iter().flat_map(|step| &step.operations);
-    let found = scenario
-        .given
+    let found = commanded(&scenario)
         .iter()
-        .chain(steps)
-        .filter(|item| !Manifest::NOT_ITS_OWN.contains(&item.operation.verb()))
-        .find_map(|item| manifest.commands(&item.operation).err());
+        .filter(|operation| !Manifest::NOT_ITS_OWN.contains(&operation.verb()))
+        .find_map(|operation| manifest.commands(operation).err());
     Ok(found.map(|no_way| format!("{} has {no_way}", manifest.name)))
 }
 
