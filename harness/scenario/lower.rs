@@ -477,7 +477,7 @@ mod tests {
             json!({"network": {"add": "n1", "subnet": "fd00::/64", "masquerade": "true"}});
         let made = commands(&mut lowering, network).unwrap();
         for command in [
-            "ip address add fd00::1/64 dev br-n1",
+            "ip address add fd00::1/64 dev br-n1 nodad",
             "sysctl -w net.ipv6.conf.all.forwarding=1",
             "ip6tables -t nat -A POSTROUTING -s fd00::/64 ! -o br-n1 -j MASQUERADE",
         ] {
@@ -485,7 +485,7 @@ mod tests {
         }
         let one = json!({"attach": {"node": "a", "to": "n1"}});
         let made = commands(&mut lowering, one).unwrap();
-        let address = "ip -n a address add fd00::2/64 dev eth0";
+        let address = "ip -n a address add fd00::2/64 dev eth0 nodad";
         assert!(made.iter().any(|it| it == address), "{made:#?}");
     }
 }
