@@ -224,9 +224,9 @@ pub(crate) fn trials(scenarios: &[NamedScenario]) -> Vec<Trial> {
             Trial::test(name, move || passes(choice, &tried)),
         ));
     }
+    // Each case starts this program anew, so nothing is parsed before it is known which one runs.
     for scenario in scenarios {
-        let parsed = parse(&scenario.file, &scenario.text).expect("a scenario is right");
-        if parsed.has_intents() && parsed.requirement() == Requirement::Must {
+        if scenario.name.starts_with("containers/") {
             let (scenario, name) = (scenario.clone(), format!("adapters/idle/{}", scenario.name));
             trials.push(Trial::test(name, move || does_not_pass(&scenario)));
         }
@@ -447,6 +447,11 @@ fn passes(choice: &str, scenario: &NamedScenario) -> Result<(), Failed> {
 
 /// Whoever says ok and does nothing must not pass.
 fn does_not_pass(scenario: &NamedScenario) -> Result<(), Failed> {
+    let parsed = parse(&scenario.file, &scenario.text)?;
+    if !parsed.has_intents() || parsed.requirement() != Requirement::Must {
+        println!("nobody has to pass this");
+        return Ok(());
+    }
     let folder = own_copy()?;
     let path = folder.path().join("do-nothing.sh");
     let choice = Choice::parse(&format!("serve:{}", path.display()))?;
