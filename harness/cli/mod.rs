@@ -19,6 +19,7 @@ mod run;
 mod schema;
 mod select;
 mod show;
+mod smoke;
 mod verbs;
 mod walkthrough;
 mod workers;
@@ -64,8 +65,10 @@ enum Verb {
     Implementations(ImplementationsArgs),
     /// Says what this machine can run, and what mends it where it cannot.
     Doctor(DoctorArgs),
-    /// Prints the JSON Schema of scenario files.
-    Schema,
+    /// Tries an adapter, step by step, with requests of every kind.
+    Smoke(SmokeArgs),
+    /// Prints the JSON Schema of scenario files, or of the protocol.
+    Schema(SchemaArgs),
     /// Prints the reference of verbs: what each does, its arguments, and the commands it stands for.
     Verbs,
 }
@@ -290,6 +293,40 @@ struct ImplementationsArgs {
 }
 
 #[derive(Debug, Args)]
+struct SmokeArgs {
+    /// The adapter: `exec:FILE`, which is started for each request, or `serve:FILE`, which serves all of
+    /// them; a file alone is `exec`.
+    adapter: PathBuf,
+    /// Holds requests and replies against the JSON Schemas of the protocol, too.
+    #[arg(long)]
+    validate: bool,
+    /// How long a reply may take, in milliseconds.
+    #[arg(long, value_name = "MS", default_value_t = 5000)]
+    deadline: u64,
+    /// How to report.
+    #[arg(long, value_enum, default_value_t = Format::Human)]
+    format: Format,
+    /// Which privileges the world is made with.
+    #[arg(long, value_enum, default_value_t = TierArg::User)]
+    tier: TierArg,
+}
+
+#[derive(Debug, Args)]
+struct SchemaArgs {
+    /// Prints that of a part of the protocol of adapters.
+    #[arg(long, value_enum, value_name = "PART")]
+    protocol: Option<PartArg>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum PartArg {
+    /// What netproof asks.
+    Request,
+    /// What an adapter answers.
+    Reply,
+}
+
+#[derive(Debug, Args)]
 struct DoctorArgs {
     /// How to report.
     #[arg(long, value_enum, default_value_t = Format::Human)]
@@ -360,7 +397,8 @@ pub fn main() -> Exit {
         Verb::Conformance(args) => conformance::conformance(&args),
         Verb::Implementations(args) => implementations::implementations(&args),
         Verb::Doctor(args) => doctor::doctor(&args),
-        Verb::Schema => schema::schema(),
+        Verb::Smoke(args) => smoke::smoke(&args),
+        Verb::Schema(args) => schema::schema(&args),
         Verb::Verbs => verbs::verbs(),
     }
 }

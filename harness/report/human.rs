@@ -17,7 +17,7 @@ use crate::scenario::{Leg, REFUSED};
 const BOLD: Style = Style::new().bold();
 const DIM: Style = Style::new().dimmed();
 
-fn style(verdict: Verdict) -> Style {
+pub(super) fn style(verdict: Verdict) -> Style {
     let color = match verdict {
         Verdict::Pass => AnsiColor::Green,
         Verdict::Fail | Verdict::Error | Verdict::Xpass => AnsiColor::Red,

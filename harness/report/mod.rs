@@ -7,6 +7,7 @@ mod doctor;
 mod human;
 mod matrix;
 mod pcapng;
+mod smoke;
 mod walkthrough;
 mod way;
 
@@ -17,4 +18,5 @@ pub use matrix::{
     matrix_as_junit, matrix_as_markdown, matrix_as_table, matrix_changes, matrix_has_red,
 };
 pub use pcapng::pcapng;
+pub use smoke::smoke_line;
 pub use walkthrough::{Shown, Walkthrough};

@@ -3,11 +3,13 @@
 use std::io;
 
 use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
+use nix::sys::resource::{Resource, setrlimit};
 use nix::unistd::Pid;
 
 use super::conductor::{carry_through, send};
 use super::event::{Blame, Event};
 use super::request::{Request, Task};
+use super::smoke::{SmokeRequest, smoke};
 use crate::scenario::{HOST, NodeName, parse};
 use crate::world::{
     Baseline, HOLD_REQUEST, Interior, Tier, World, features, hold, isolate, read_request,
@@ -40,6 +42,7 @@ pub fn become_world() -> ExitStatus {
     match serde_json::from_str(&line) {
         Ok(Task::Scenario(request)) => run_scenario(&request),
         Ok(Task::Features(tier)) => try_features(tier),
+        Ok(Task::Smoke(request)) => try_adapter(&request),
         Err(error) => fail("", Blame::Netproof, &format!("bad request: {error}"), None),
     }
 }
@@ -83,6 +86,14 @@ fn try_features(tier: Tier) -> ExitStatus {
     }
 }
 
+fn try_adapter(request: &SmokeRequest) -> ExitStatus {
+    let interior = Interior::showing(&request.path);
+    match begin_world("", (request.tier, &interior), 0) {
+        Ok(runtime) => told(runtime.block_on(smoke(request))),
+        Err(status) => status,
+    }
+}
+
 fn told(result: io::Result<()>) -> ExitStatus {
     match result {
         Ok(()) => ExitStatus::Told,
@@ -99,6 +110,8 @@ fn begin_world(
 ) -> Result<tokio::runtime::Runtime, ExitStatus> {
     let refused = |message: &str, help| fail(scenario, Blame::Machine, message, help);
     isolate(tier, interior).map_err(|error| refused(&error.to_string(), Some(error.cure())))?;
+    // A program of others that crashes leaves nothing on the machine.
+    let _ = setrlimit(Resource::RLIMIT_CORE, 0, 0);
     keep_to_one_processor(processor).map_err(|errno| {
         let message = format!("cannot keep to one processor: {}", errno.desc());
         refused(&message, None)

@@ -291,6 +291,30 @@ pub enum Event {
         /// What to do about it.
         help: Option<String>,
     },
+    /// An adapter was tried with something.
+    Tried {
+        /// What it was tried with.
+        step: String,
+        /// How it came out: it is skipped where there is nothing to try.
+        verdict: Verdict,
+        /// What was wrong, or what it said.
+        reason: Option<String>,
+        /// How long it took, in milliseconds.
+        ms: f64,
+    },
+    /// All that an adapter is tried with was tried.
+    Smoke {
+        /// The adapter.
+        adapter: String,
+        /// Steps that came out well.
+        pass: usize,
+        /// Steps that did not.
+        fail: usize,
+        /// Steps that were left out.
+        skipped: usize,
+        /// How long it all took, in milliseconds.
+        ms: f64,
+    },
     /// The world has done all it could; it is about to go.
     End {
         /// The scenario.
@@ -453,7 +477,9 @@ impl Event {
             | Self::Packets { scenario, .. }
             | Self::Scenario { scenario, .. } => Some(scenario),
             Self::Cell { scenario, .. } => Some(scenario),
-            Self::Summary { .. }
+            Self::Tried { .. }
+            | Self::Smoke { .. }
+            | Self::Summary { .. }
             | Self::Claim { .. }
             | Self::Row { .. }
             | Self::Check(_)

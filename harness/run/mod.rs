@@ -17,6 +17,7 @@ mod question;
 mod request;
 mod required;
 mod runner;
+mod smoke;
 
 pub use cell::Cell;
 pub use claims::Ledger;
@@ -30,3 +31,4 @@ pub use packets::{AttemptPackets, Packets};
 pub use request::{Goal, Instead, Request, Task, Trial};
 pub use required::Required;
 pub use runner::{NamedScenario, Runner};
+pub use smoke::SmokeRequest;

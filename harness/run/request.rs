@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::deadlines::Deadlines;
 use super::fault::FaultAt;
+use super::smoke::SmokeRequest;
 use crate::implement::Choice;
 use crate::scenario::Question;
 use crate::world::{Interior, Tier};
@@ -14,6 +15,8 @@ use crate::world::{Interior, Tier};
 pub enum Task {
     /// To run a scenario.
     Scenario(Box<Request>),
+    /// To try an adapter.
+    Smoke(Box<SmokeRequest>),
     /// To try what the kernel can do, with the privileges of this tier.
     Features(Tier),
 }

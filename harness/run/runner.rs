@@ -10,6 +10,7 @@ use super::event::{Blame, Event};
 use super::fault::FaultAt;
 use super::outcome::Outcome;
 use super::request::{Goal, Request, Task, Trial};
+use super::smoke::SmokeRequest;
 use crate::implement::Choice;
 use crate::kernel::KernelError;
 use crate::scenario::{Deviation, Question};
@@ -199,6 +200,12 @@ impl Runner {
             .map(|it| it.reason.clone());
         outcome.ms = begun.elapsed().as_secs_f64() * 1e3;
         outcome
+    }
+
+    /// Tries an adapter in a world of its own, and tells each step.
+    pub fn smoke(&self, request: SmokeRequest, tell: &mut dyn FnMut(&Event)) {
+        let task = Task::Smoke(Box::new(request));
+        self.tell_all(&task, &mut Outcome::new(""), tell);
     }
 
     /// Tries what the kernel can do, in a world that is of no other use, and tells each check.

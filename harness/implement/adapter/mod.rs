@@ -48,7 +48,6 @@ impl Transport {
 /// A program of others that speaks the protocol.
 pub struct Adapter {
     way: Way,
-    validating: bool,
 }
 
 enum Way {
@@ -72,15 +71,15 @@ pub struct Question {
 }
 
 impl Adapter {
-    /// Makes one of which nothing has been asked yet. With `validating`, requests and replies are held
-    /// against the schemas, too.
+    /// Makes one of which nothing has been asked yet. With `validating`, replies are held against
+    /// their schema, too.
     pub fn new(path: &Path, transport: Transport, validating: bool) -> Self {
         let program = path.to_owned();
         let way = match transport {
             Transport::Exec => Way::Exec(Exec::new(program, validating)),
             Transport::Serve => Way::Serve(Serve::new(program, validating)),
         };
-        Self { way, validating }
+        Self { way }
     }
 
     /// Asks a request, whatever it says.
@@ -89,9 +88,6 @@ impl Adapter {
     ///
     /// There is no reply in time, or none that can be read.
     pub async fn answer(&self, question: &Question) -> Result<Reply, Broken> {
-        if self.validating {
-            read::check_request(&question.line)?;
-        }
         match &self.way {
             Way::Exec(exec) => exec.answer(question).await,
             Way::Serve(serve) => serve.answer(question).await,

@@ -43,14 +43,6 @@ pub(super) fn read(what: &str, said: &[u8], validating: bool) -> Result<Reply, B
     })
 }
 
-/// Holds a request against its schema.
-pub(super) fn check_request(line: &str) -> Result<(), Broken> {
-    let value = serde_json::from_str(line)
-        .map_err(|error| Broken(format!("the request is no JSON, {error}")))?;
-    schema::check(&schema::request(), &value)
-        .map_err(|why| Broken(format!("the request is not as the schema says: {why}")))
-}
-
 #[cfg(test)]
 mod tests {
     use rstest::rstest;

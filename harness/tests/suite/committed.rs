@@ -15,7 +15,7 @@ pub(crate) fn committed(file: &str) -> String {
 #[track_caller]
 pub(crate) fn is_printed_by(file: &str, verb: &str) {
     let mut program = Command::new(env!("CARGO_BIN_EXE_netproof"));
-    let output = program.arg(verb).output().unwrap();
+    let output = program.args(verb.split_whitespace()).output().unwrap();
     assert_eq!(output.status.code(), Some(0));
     let printed = String::from_utf8(output.stdout).unwrap();
     assert!(

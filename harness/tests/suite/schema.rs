@@ -4,6 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use netproof::scenario::Operation;
+use rstest::rstest;
 use serde_json::Value;
 
 use crate::committed::{ROOT, committed, is_printed_by};
@@ -13,6 +14,14 @@ const FILE: &str = "docs/scenario.schema.json";
 #[test]
 fn the_committed_schema_is_the_one_that_the_program_prints() {
     is_printed_by(FILE, "schema");
+}
+
+#[rstest]
+fn the_committed_schemas_of_the_protocol_are_those_that_the_program_prints(
+    #[values("request", "reply")] part: &str,
+) {
+    let file = format!("docs/protocol/{part}.schema.json");
+    is_printed_by(&file, &format!("schema --protocol {part}"));
 }
 
 #[test]

@@ -3,6 +3,7 @@
 mod format;
 mod implementations;
 mod machine;
+mod protocol;
 mod readme;
 mod reference;
 mod session;
