@@ -8,6 +8,7 @@ mod by_hand;
 mod cni;
 mod command;
 mod deviations;
+mod docker;
 mod engine;
 mod ifupdown2;
 mod netavark;
@@ -22,6 +23,7 @@ mod steps;
 
 use cni::{Cni, Plugin};
 pub(super) use deviations::deviations;
+use docker::Docker;
 use ifupdown2::Ifupdown2;
 use netavark::Netavark;
 use networkd::Networkd;
@@ -159,5 +161,22 @@ pub const DRIVERS: &[DriverInfo] = &[
         devices: &[],
         version: &[],
         make: || Box::new(Ifupdown2::default()),
+    },
+    DriverInfo {
+        name: "docker",
+        about: "Docker with its daemon, networks and containers",
+        tier: Tier::Subuid,
+        needs: &[
+            docker::DAEMON,
+            "docker",
+            "containerd",
+            docker::RUNTIME,
+            "iptables",
+            "tar",
+            root::PROGRAM,
+        ],
+        devices: &[],
+        version: &[docker::DAEMON, "--version"],
+        make: || Box::new(Docker::default()),
     },
 ];
