@@ -60,6 +60,11 @@ impl Addresses {
         Ok(())
     }
 
+    /// Tells whether there is no network.
+    pub(super) fn is_empty(&self) -> bool {
+        self.networks.borrow().is_empty()
+    }
+
     /// Forgets a network.
     pub(super) fn end(&self, network: &NetworkSpec) {
         self.networks.borrow_mut().remove(&network.id);

@@ -11,6 +11,7 @@ mod deviations;
 mod docker;
 mod engine;
 mod ifupdown2;
+mod lxc;
 mod netavark;
 mod networkd;
 mod ovs;
@@ -25,6 +26,7 @@ use cni::{Cni, Plugin};
 pub(super) use deviations::deviations;
 use docker::Docker;
 use ifupdown2::Ifupdown2;
+use lxc::Lxc;
 use netavark::Netavark;
 use networkd::Networkd;
 use ovs::Ovs;
@@ -178,5 +180,14 @@ pub const DRIVERS: &[DriverInfo] = &[
         devices: &[],
         version: &[docker::DAEMON, "--version"],
         make: || Box::new(Docker::default()),
+    },
+    DriverInfo {
+        name: "lxc",
+        about: "LXC, its network lxc-net and its containers",
+        tier: Tier::Subuid,
+        needs: &[lxc::NET, lxc::START, "dnsmasq", "ip", root::PROGRAM],
+        devices: &[],
+        version: &[lxc::START, "--version"],
+        make: || Box::new(Lxc::default()),
     },
 ];
