@@ -1,8 +1,11 @@
 //! Docker: its daemon, as the root of a user namespace, and its command line.
 //!
 //! The daemon is started once in a world, ready when it tells so, and ends with the world. It makes a
-//! bridge and rules of its own at once, as everywhere. It has no proxy in user space, so that published
-//! ports are the kernel's work alone. Containers have the one program of an image that is imported, not
+//! bridge and rules of its own at once, as everywhere. It has no proxy in user space, which wants
+//! RootlessKit around the daemon, so that published ports are the kernel's work alone; without the proxy,
+//! and where a bridge does not call iptables, a port is not reached from the network of its container.
+//! crun starts the containers, for runc wants cgroups. They have the one program of an image that is
+//! imported, not
 //! pulled. Ports are published when a container is made, and Docker names the interfaces: eth0, eth1 and
 //! so on, in the order in which they come. A network of IPv6 has addresses of IPv4 beside, and no
 //! translation. Sources: dockerd(8), docker-network-create(1), docker-run(1), docker-rm(1).
