@@ -60,6 +60,18 @@ impl Addresses {
         Ok(())
     }
 
+    /// Tells whether there is no network.
+    pub(super) fn is_empty(&self) -> bool {
+        self.networks.borrow().is_empty()
+    }
+
+    /// Tells whether somebody has an address of a network.
+    pub(super) fn is_used(&self, network: &NetworkSpec) -> bool {
+        let networks = self.networks.borrow();
+        let pool = networks.get(&network.id);
+        pool.is_some_and(|pool| !pool.taken.is_empty())
+    }
+
     /// Forgets a network.
     pub(super) fn end(&self, network: &NetworkSpec) {
         self.networks.borrow_mut().remove(&network.id);
@@ -89,7 +101,7 @@ impl Addresses {
             None => pool
                 .subnet
                 .hosts()
-                .find(free)
+                .find(|address| is_host(pool.subnet, *address) && free(address))
                 .ok_or_else(|| format!("that {} is full is its caller's care", pool.subnet))?,
         };
         pool.taken.insert(endpoint.id.clone(), address);
@@ -106,13 +118,15 @@ impl Addresses {
 
 /// Tells whether a host of the subnet may have the address.
 fn is_host(subnet: IpNet, address: IpAddr) -> bool {
-    let of_all = match subnet {
+    let is_for_all = match subnet {
         IpNet::V4(subnet) if subnet.prefix_len() < 31 => {
             address == subnet.network() || address == subnet.broadcast()
         }
+        // That of all routers of the subnet, RFC 4291 section 2.6.1.
+        IpNet::V6(subnet) if subnet.prefix_len() < 127 => address == subnet.network(),
         _ => false,
     };
-    subnet.contains(&address) && !of_all
+    subnet.contains(&address) && !is_for_all
 }
 
 #[cfg(test)]
@@ -160,9 +174,21 @@ mod tests {
         assert_eq!(take("b", Some("10.0.0.3")).as_deref(), Ok("10.0.0.3/29"));
         assert_eq!(take("c", None).as_deref(), Ok("10.0.0.4/29"));
         addresses.give_back(&small, "b");
+        assert!(addresses.is_used(&small));
         assert_eq!(take("d", None).as_deref(), Ok("10.0.0.3/29"));
         assert!(take("e", None).is_ok() && take("f", None).is_ok());
         assert!(take("g", None).is_err());
+    }
+
+    #[test]
+    fn the_address_of_all_routers_is_nobodys() {
+        let (addresses, network) = (
+            Addresses::default(),
+            network("n1", "fd00:1::/64", "fd00:1::1"),
+        );
+        addresses.begin(&network).unwrap();
+        let taken = addresses.take(&network, &endpoint("a", None)).unwrap();
+        assert_eq!(taken.to_string(), "fd00:1::2/64");
     }
 
     #[rstest]

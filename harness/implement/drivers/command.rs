@@ -43,7 +43,8 @@ pub(super) async fn obey(command: &mut Command) -> Result<Result<String, Refusal
 }
 
 /// What a program says when it does not do what it is told.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{code}: {message}")]
 pub(super) struct Refusal {
     code: String,
     message: String,

@@ -8,8 +8,10 @@ mod by_hand;
 mod cni;
 mod command;
 mod deviations;
+mod docker;
 mod engine;
 mod ifupdown2;
+mod lxc;
 mod netavark;
 mod networkd;
 mod ovs;
@@ -22,7 +24,9 @@ mod steps;
 
 use cni::{Cni, Plugin};
 pub(super) use deviations::deviations;
+use docker::Docker;
 use ifupdown2::Ifupdown2;
+use lxc::Lxc;
 use netavark::Netavark;
 use networkd::Networkd;
 use ovs::Ovs;
@@ -159,5 +163,31 @@ pub const DRIVERS: &[DriverInfo] = &[
         devices: &[],
         version: &[],
         make: || Box::new(Ifupdown2::default()),
+    },
+    DriverInfo {
+        name: "docker",
+        about: "Docker with its daemon, networks and containers",
+        tier: Tier::Subuid,
+        needs: &[
+            docker::DAEMON,
+            "docker",
+            "containerd",
+            docker::RUNTIME,
+            "iptables",
+            "tar",
+            root::PROGRAM,
+        ],
+        devices: &[],
+        version: &[docker::DAEMON, "--version"],
+        make: || Box::new(Docker::default()),
+    },
+    DriverInfo {
+        name: "lxc",
+        about: "LXC, its network lxc-net and its containers",
+        tier: Tier::Subuid,
+        needs: &[lxc::NET, lxc::START, "dnsmasq", "ip", root::PROGRAM],
+        devices: &[],
+        version: &[lxc::START, "--version"],
+        make: || Box::new(Lxc::default()),
     },
 ];

@@ -43,6 +43,10 @@ impl Netavark {
                 Ok(()) => Reply::done(seq),
                 Err(reason) => Reply::unsupported(seq, "ipam", reason),
             }),
+            Op::NetworkDelete { network } if self.addresses.is_used(network) => {
+                let reason = "netavark knows no networks, only endpoints";
+                Ok(Reply::unsupported(seq, "network-in-use", reason))
+            }
             Op::NetworkDelete { network } => {
                 self.addresses.end(network);
                 Ok(Reply::done(seq))

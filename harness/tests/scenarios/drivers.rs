@@ -70,8 +70,9 @@ fn passes(driver: &DriverInfo, scenario: &str) -> Result<(), Failed> {
     if (verdict, ran.code) != (Some(Verdict::Pass), Some(0)) {
         return Err(format!("exit code {:?}\n{text}{}", ran.code, ran.stderr).into());
     }
-    match version.starts_with(|first: char| first.is_ascii_digit()) {
-        true => Ok(()),
-        false => Err(format!("its version is `{version}`").into()),
+    // Some distributions build programs that do not know it, and say that.
+    match version.is_empty() {
+        true => Err("it does not say which version it is".into()),
+        false => Ok(()),
     }
 }
