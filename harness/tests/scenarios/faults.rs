@@ -15,7 +15,7 @@ const IMPLEMENTATIONS: &[&str] = &["native", "cni-bridge", "netavark"];
 pub(crate) fn trials() -> Vec<Trial> {
     let mut trials = Vec::new();
     for name in IMPLEMENTATIONS {
-        trials.push(case(name, "none", move |choice| unharmed(choice)));
+        trials.push(case(name, "none", unharmed));
         for fault in Fault::ALL {
             trials.push(case(name, fault.word(), move |choice| {
                 noticed(choice, fault)
