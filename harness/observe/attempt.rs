@@ -110,7 +110,7 @@ impl Observer {
         let mut is_over = false;
         let (identity, walk, outcome) = loop {
             let identity = match &mark {
-                Mark::Known(identity) => Some(identity.clone()),
+                Mark::Known(identity) => Some(*identity),
                 Mark::Syn { from_port } => {
                     let own = rest.frames.iter().filter(|frame| frame.node == *from);
                     sequence_of_syn(own, *from_port).map(|sequence| Identity::Tcp { sequence })

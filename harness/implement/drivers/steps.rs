@@ -74,8 +74,8 @@ pub(super) async fn succeed(command: &mut Command, input: &str) -> Result<String
 /// digit.
 pub(super) fn version_in(said: &str) -> String {
     let words = said.lines().next().unwrap_or_default().split_whitespace();
-    let numbers = words.filter(|word| word.starts_with(|it: char| it.is_ascii_digit()));
-    numbers.last().unwrap_or_default().to_owned()
+    let mut numbers = words.filter(|word| word.starts_with(|it: char| it.is_ascii_digit()));
+    numbers.next_back().unwrap_or_default().to_owned()
 }
 
 #[cfg(test)]
