@@ -172,13 +172,8 @@ impl Ovs {
         state: &Value,
     ) -> Result<Reply, Stop> {
         let port = state["port"].as_str().unwrap_or_default();
-        let bridge = network.bridge.as_str();
-        tool(
-            "ovs-vsctl",
-            folder,
-            &["--if-exists", "del-port", bridge, port],
-        )
-        .await?;
+        // The bridge may be gone, with all of its ports.
+        tool("ovs-vsctl", folder, &["--if-exists", "del-port", port]).await?;
         delete_link(port).await?;
         if let Some(address) = state["address"].as_str().and_then(|it| it.parse().ok()) {
             self.book.give_back(network, address);

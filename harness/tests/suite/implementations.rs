@@ -159,7 +159,7 @@ fn the_events_name_the_implementation() {
 
 #[rstest]
 #[case::misspelt("busibox", "no-such-implementation", "did you mean `busybox`?")]
-#[case::unknown("docker", "no-such-implementation", "native, iproute2-iptables")]
+#[case::unknown("kubernetes", "no-such-implementation", "native, iproute2-iptables")]
 #[case::wrong(
     "fixtures/manifests/unknown-verb.yaml",
     "unknown-key",
