@@ -4,6 +4,8 @@
 //! Where a program that a manifest needs is missing, its cases are shown as ignored;
 //! `NETPROOF_REQUIRE=busybox` says that none may be.
 
+use std::sync::Arc;
+
 use libtest_mimic::{Failed, Trial};
 use netproof::implement::{Choice, missing};
 use netproof::judge::Verdict;
@@ -26,11 +28,12 @@ pub(crate) fn trials(scenarios: &[NamedScenario]) -> Vec<Trial> {
                 manifest.name
             );
         }
+        let manifest = Arc::new(manifest);
         for scenario in scenarios {
             if is_run_elsewhere(&manifest, scenario) {
                 continue;
             }
-            let (manifest, scenario) = (manifest.clone(), scenario.clone());
+            let (manifest, scenario) = (Arc::clone(&manifest), scenario.clone());
             let name = format!("implementations/{}/{}", manifest.name, scenario.name);
             let trial = Trial::test(name, move || comes_to_the_same(&manifest, &scenario));
             trials.push(trial.with_ignored_flag(ignored));
