@@ -95,10 +95,18 @@ fn rounds() -> Result<u32, Failed> {
     }
 }
 
+/// What is run once in a round. Most probes of containers are answered, so they would thin the mix.
+const EVERYTHING: [&str; 3] = [
+    "scenarios/concepts",
+    "scenarios/fates",
+    "scenarios/tutorials",
+];
+
 /// The scenarios of which at least three of five expectations are of no answer.
 fn silent() -> Result<Vec<String>, Failed> {
     let mut names = Vec::new();
-    for scenario in support::scenarios() {
+    let is_in_mix = |it: &NamedScenario| !it.name.starts_with("containers/");
+    for scenario in support::scenarios().into_iter().filter(is_in_mix) {
         let parsed = parse(&scenario.file, &scenario.text)?;
         let expectations = || parsed.steps.iter().flat_map(|step| &step.expectations);
         let fates = || expectations().filter_map(Expectation::probe);
@@ -116,10 +124,10 @@ fn every_verdict_stays_true() -> Result<(), Failed> {
     let burners = Burners::start()?;
     let mut tally = Tally::default();
     let mut broken = Vec::new();
-    let all = |folder| vec![support::root().join(folder).display().to_string()];
+    let all = |folder| support::root().join(folder).display().to_string();
     let mix = [
-        (all("scenarios"), 1),
-        (all("scenarios/fates"), FATES_TIMES),
+        (EVERYTHING.map(all).to_vec(), 1),
+        (vec![all("scenarios/fates")], FATES_TIMES),
         (silent()?, SILENT_TIMES),
     ];
     for number in 1..=rounds {

@@ -96,8 +96,11 @@ fn main() -> ExitCode {
     libtest_mimic::run(&arguments, trials).exit_code()
 }
 
+/// Makes the cases of a kind.
+type Cases = fn(&[NamedScenario]) -> Vec<Trial>;
+
 /// Every kind of cases beside the scenarios themselves, with what their names begin with.
-const KINDS: &[(&str, fn(&[NamedScenario]) -> Vec<Trial>)] = &[
+const KINDS: &[(&str, Cases)] = &[
     ("adapters/", adapters::trials),
     ("causes/", |_| causes::trials()),
     ("drivers/", |_| drivers::trials()),
