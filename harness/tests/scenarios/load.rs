@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use libtest_mimic::{Failed, Trial};
+use netproof::run::NamedScenario;
 use netproof::scenario::{Expectation, ExpectedFate, parse};
 
 use crate::support;
