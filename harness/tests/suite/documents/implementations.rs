@@ -129,3 +129,45 @@ fn the_names_in_the_document_are_those_of_the_program() {
         assert!(text.contains(&format!("`{name}`")), "{name}");
     }
 }
+
+/// What is known of a program is written down where the list says.
+#[test]
+fn every_deviation_of_a_driver_has_its_finding() {
+    let findings = read("docs/findings.md");
+    let anchor = |heading: &str| {
+        let plain = |c: &char| c.is_alphanumeric() || *c == ' ' || *c == '-';
+        let kept: String = heading.to_lowercase().chars().filter(plain).collect();
+        kept.trim().replace(' ', "-")
+    };
+    let headings: Vec<String> = findings
+        .lines()
+        .filter(|line| line.starts_with('#'))
+        .map(|line| anchor(line.trim_start_matches('#')))
+        .collect();
+    let scenarios: Vec<String> = carried::scenarios().into_iter().map(|it| it.name).collect();
+    let mut known = 0;
+    for name in Choice::names() {
+        let choice = Choice::named(name).unwrap();
+        for deviation in choice
+            .driver()
+            .map(|_| choice.deviations())
+            .unwrap_or_default()
+        {
+            let link = deviation.link.unwrap();
+            let heading = link.strip_prefix("docs/findings.md#").unwrap();
+            assert!(headings.iter().any(|it| it == heading), "{link}");
+            assert!(
+                scenarios.contains(&deviation.scenario),
+                "{}",
+                deviation.scenario
+            );
+            assert!(
+                findings.contains(&deviation.scenario),
+                "{}",
+                deviation.scenario
+            );
+            known += 1;
+        }
+    }
+    assert!(known > 0);
+}
