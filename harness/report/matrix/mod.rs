@@ -4,6 +4,8 @@ mod changes;
 mod junit;
 mod markdown;
 mod table;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -234,15 +236,18 @@ impl<'a> Matrix<'a> {
 /// them.
 fn without_made_up(line: &str) -> String {
     let made_up = |word: &str| {
+        let (word, end) = match word.strip_suffix(':') {
+            Some(word) => (word, ":"),
+            None => (word, ""),
+        };
         let run = word
             .rfind(|c: char| !c.is_ascii_hexdigit())
             .map_or(0, |at| at + 1);
         let (name, digits) = word.split_at(run);
         let is = digits.len() >= 8 && digits.contains(|c: char| c.is_ascii_digit());
-        if is {
-            format!("{name}…")
-        } else {
-            word.to_owned()
+        match is {
+            true => format!("{name}…{end}"),
+            false => format!("{word}{end}"),
         }
     };
     line.split(' ').map(made_up).collect::<Vec<_>>().join(" ")

@@ -1,0 +1,119 @@
+//! The matrix in all its forms, from one report.
+
+use rstest::rstest;
+
+use super::*;
+use crate::world::Tier;
+
+#[rstest]
+#[case::a_name(
+    "links in host: veth6b2617ec: veth up",
+    "links in host: veth…: veth up"
+)]
+#[case::at_the_end("peer veth37ffcaff", "peer veth…")]
+#[case::an_address("10.10.0.1/24 mtu 65536", "10.10.0.1/24 mtu 65536")]
+#[case::a_word("deadbeef abcdefab", "deadbeef abcdefab")]
+fn what_is_made_up_anew_is_left_out(#[case] line: &str, #[case] expected: &str) {
+    assert_eq!(without_made_up(line), expected);
+}
+
+fn cell(name: &str, scenario: &str, requirement: Requirement, verdict: Verdict) -> Event {
+    Event::Cell {
+        implementation: name.to_owned(),
+        version: Some("1.0".to_owned()),
+        tier: Tier::User,
+        scenario: scenario.to_owned(),
+        requirement: requirement.word().to_owned(),
+        profile: Profile::Core,
+        verdict,
+        observed: String::new(),
+        reason: (verdict != Verdict::Pass).then(|| "because | of it".to_owned()),
+        left: Vec::new(),
+        checks: 0,
+        agreed: 0,
+        ms: 1.0,
+    }
+}
+
+fn row(name: &str, absent: Option<&str>) -> Event {
+    Event::Row {
+        implementation: name.to_owned(),
+        about: "a tool".to_owned(),
+        version: None,
+        tier: Tier::User,
+        absent: absent.map(str::to_owned),
+    }
+}
+
+fn report() -> Vec<Event> {
+    vec![
+        row("a", None),
+        cell("a", "x", Requirement::Must, Verdict::Pass),
+        cell("a", "y", Requirement::Should, Verdict::Fail),
+        row("b", None),
+        cell("b", "x", Requirement::Must, Verdict::Fail),
+        cell("b", "y", Requirement::Should, Verdict::Unsupported),
+        row("c", Some("missing: c")),
+    ]
+}
+
+#[rstest]
+#[case::must(Requirement::Must, Verdict::Fail, true)]
+#[case::should(Requirement::Should, Verdict::Fail, false)]
+#[case::may(Requirement::May, Verdict::Fail, false)]
+#[case::undecided(Requirement::Info, Verdict::Error, true)]
+#[case::known(Requirement::Must, Verdict::Xfail, false)]
+#[case::no_longer(Requirement::Should, Verdict::Xpass, true)]
+#[case::not_there(Requirement::Must, Verdict::Unsupported, false)]
+fn what_must_be_and_is_not_is_red(
+    #[case] requirement: Requirement,
+    #[case] verdict: Verdict,
+    #[case] red: bool,
+) {
+    let report = [row("a", None), cell("a", "x", requirement, verdict)];
+    assert_eq!(matrix_has_red(&report), red);
+}
+
+#[test]
+fn the_table_has_a_row_for_everybody_and_the_reason_of_what_is_red() {
+    let text = matrix_as_table(&report());
+    for line in [
+        "  1  a  1.0, tier user; core: success (MUST 1/1, SHOULD 0/1); extended: nothing tried",
+        "  2  b  1.0, tier user; core: failure (MUST 0/1, SHOULD 0/1); extended: nothing tried",
+        "  3  c  not tried: missing: c",
+        "MUST    x  .  F",
+        "SHOULD  y  F  -",
+        "FAIL  b x",
+    ] {
+        assert!(text.lines().any(|it| it == line), "{line}\n{text}");
+    }
+}
+
+#[test]
+fn junit_has_a_failure_for_what_is_red_and_a_skipped_case_for_the_rest() {
+    let text = matrix_as_junit(&report());
+    assert_eq!(text.matches("<failure").count(), 1, "{text}");
+    assert_eq!(text.matches("<skipped").count(), 3, "{text}");
+}
+
+#[test]
+fn markdown_keeps_its_columns() {
+    let text = matrix_as_markdown(&report());
+    assert!(text.contains("| MUST | x | pass | fail |\n"), "{text}");
+    assert!(
+        text.contains("- SHOULD y is unsupported: because | of it\n"),
+        "{text}"
+    );
+    assert!(text.contains("not tried: missing: c"), "{text}");
+}
+
+#[test]
+fn what_has_changed_is_named_and_nothing_else() {
+    let before = report();
+    let mut now = report();
+    now[4] = cell("b", "x", Requirement::Must, Verdict::Pass);
+    assert_eq!(matrix_changes(&before, &before), "");
+    assert_eq!(matrix_changes(&before, &now), "b x: fail -> pass\n");
+    let changes = matrix_changes(&before, &before[..4]);
+    assert_eq!(changes, "b x: gone, was fail\nb y: gone, was unsupported\n");
+}
