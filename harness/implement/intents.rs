@@ -30,6 +30,8 @@ pub(super) struct Intents {
     hello: Option<Hello>,
     seq: u64,
     networks: BTreeMap<NetworkName, NetworkSpec>,
+    /// Networks that are gone, from which an endpoint may still have to be detached.
+    deleted: BTreeMap<NetworkName, NetworkSpec>,
     /// Every endpoint that ever was, also when it is gone: it can be detached again.
     endpoints: BTreeMap<(NodeName, NetworkName), Kept>,
     claims: Vec<EndpointClaim>,
@@ -61,6 +63,7 @@ impl Intents {
             hello: None,
             seq: 0,
             networks: BTreeMap::new(),
+            deleted: BTreeMap::new(),
             endpoints: BTreeMap::new(),
             claims: Vec::new(),
             broken: false,
@@ -141,7 +144,8 @@ impl Intents {
     }
 
     fn network(&self, name: &NetworkName) -> Result<NetworkSpec, OperationError> {
-        let known = self.networks.get(name).cloned();
+        let known = self.networks.get(name).or_else(|| self.deleted.get(name));
+        let known = known.cloned();
         known.ok_or_else(|| OperationError::Declined {
             code: "no-network".to_owned(),
             message: format!("there is no network `{name}`"),
@@ -191,7 +195,9 @@ impl Intents {
         } else if let Some(name) = &network.delete {
             let network = self.network(name)?;
             self.ask(world, Op::NetworkDelete { network }).await?;
-            self.networks.remove(&name.value);
+            if let Some(network) = self.networks.remove(&name.value) {
+                self.deleted.insert(name.value.clone(), network);
+            }
         }
         Ok(())
     }
@@ -224,6 +230,11 @@ impl Intents {
                 }
             };
             let container = reply.pid.filter(|_| makes_namespaces);
+            if container.is_some_and(|pid| pid < 2) {
+                let problem = "the reply names no process of a container's".to_owned();
+                first_error = first_error.and(Err(super::Broken(problem).into()));
+                continue;
+            }
             if let Some(pid) = container
                 && !self.is_in_container(&node)
             {

@@ -153,6 +153,8 @@ impl Networkd {
         if let Err(stop) = made {
             self.book.give_back(network, address);
             self.forget(&port, 20);
+            // Without its file the link stays: networkd deletes none. Where it was never made, there is none.
+            let _ = delete_link(&port).await;
             return Err(stop);
         }
         Ok(Reply {
