@@ -95,7 +95,8 @@ fn row(args: &ConformanceArgs, choice: &Choice, selected: &[Selected], to: &mut 
             return Exit::Pass;
         }
         print_error(&format!(
-            "error: NETPROOF_REQUIRE asks for {name}, which cannot be tried: {absent}\n"
+            "error: NETPROOF_REQUIRE asks for {name}, which cannot be tried: {absent}\n  \
+             help: install it, or leave it out of NETPROOF_REQUIRE\n"
         ));
         return Exit::Machine;
     }
@@ -149,7 +150,8 @@ fn read_report(path: &Path) -> Result<Vec<Event>, Exit> {
     let text = fs::read_to_string(path).map_err(|error| {
         let shown = path.display();
         print_error(&format!(
-            "error[no-report]: {shown} cannot be read: {error}\n"
+            "error[no-report]: {shown} cannot be read: {error}\n  \
+             help: `netproof conformance --report FILE` writes one\n"
         ));
         Exit::Usage
     })?;
@@ -185,7 +187,11 @@ impl Report {
         let open = |path: &PathBuf| File::options().create(true).append(true).open(path);
         let file = args.report.as_ref().map(open).transpose();
         let file = file.map_err(|error| {
-            print_error(&format!("error: the report cannot be written: {error}\n"));
+            let shown = args.report.as_deref().unwrap_or(Path::new("")).display();
+            print_error(&format!(
+                "error[unwritable-report]: {shown} cannot be written: {error}\n  \
+                 help: name a file in a folder that is there and yours\n"
+            ));
             Exit::Usage
         })?;
         Ok(Self {

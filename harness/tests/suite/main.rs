@@ -6,6 +6,7 @@ mod ci;
 mod claims;
 mod cli;
 mod committed;
+mod conformance;
 mod doctor;
 mod documents;
 mod explain;

@@ -48,15 +48,18 @@ fn every_event_is_in_the_table_of_the_readme() {
     let (explained, _) = netproof(&question);
     let (decided, _) = netproof("claims --format json tutorials/tcp-server");
     let (judged, _) = netproof("judge --format json fixtures/readme/routed.yaml -- true");
-    let output = ran + &looked + &explained + &decided + &judged;
+    let (observed, _) = netproof("run --format json containers/ttl");
+    let (tried, _) = netproof("conformance --format json --implementation native containers/ttl");
+    let (smoked, _) = netproof("smoke --format json exec:fixtures/adapters/sample.sh");
+    let output = ran + &looked + &explained + &decided + &judged + &observed + &tried + &smoked;
     let emitted: BTreeSet<&str> = output
         .lines()
         .filter_map(|line| line.strip_prefix("{\"event\":\"")?.split('"').next())
         .collect();
     assert!(emitted.is_subset(&listed), "{emitted:?}");
-    // Nothing went so wrong that it could not be carried through.
+    // Nothing went so wrong that it could not be carried through, and no program of others was asked for more.
     assert_eq!(
-        listed.difference(&emitted).collect::<Vec<_>>(),
-        [&"failure"]
+        listed.difference(&emitted).copied().collect::<Vec<_>>(),
+        ["escaped", "failure", "hello", "self-check"]
     );
 }
