@@ -10,7 +10,8 @@ use serde_json::Value;
 
 use super::driver::Driver;
 use super::protocol::{
-    CHECK, EndpointSpec, Hello, NAMESPACES, NetworkSpec, Op, PROTOCOL, PublishSpec, Reply, Request,
+    Asked, CHECK, EndpointSpec, Hello, NAMESPACES, NetworkSpec, Op, PROTOCOL, PublishSpec, Reply,
+    Request,
 };
 use super::{Applied, Checked, Checking, EndpointClaim, Implementation, Native, OperationError};
 use crate::scenario::{
@@ -435,6 +436,13 @@ fn spec_of(name: &NetworkName, network: &Network) -> Result<NetworkSpec, Operati
         masquerade: network.masquerades(),
         internal: network.is_internal(),
         mtu: network.mtu.as_ref().map(|mtu| mtu.value.0),
+        asked: [
+            network.gateway.is_some().then_some(Asked::Gateway),
+            network.masquerade.is_some().then_some(Asked::Masquerade),
+        ]
+        .into_iter()
+        .flatten()
+        .collect(),
     })
 }
 

@@ -76,12 +76,12 @@ pub fn absence(choice: &Choice) -> Option<String> {
 }
 
 /// Asks the package that a file came with for its version, where the machine has packages of Debian's.
-fn package_version(file: &str) -> Option<String> {
+fn package_version(file: &Path) -> Option<String> {
     let ask = |words: &[&str]| {
         let words: Vec<String> = words.iter().map(|it| (*it).to_owned()).collect();
         said_by(&words)
     };
-    let package = ask(&["dpkg-query", "--search", file])?;
+    let package = ask(&["dpkg-query", "--search", file.to_str()?])?;
     let (package, _) = package.split_once(':')?;
     let version = ask(&[
         "dpkg-query",
@@ -98,8 +98,9 @@ pub fn installed_version(choice: &Choice) -> Option<String> {
     match (choice.driver(), choice.manifest()) {
         (Some(driver), _) => {
             let words: Vec<String> = driver.version.iter().map(|it| (*it).to_owned()).collect();
-            let said = said_by(&words).filter(|line| !line.ends_with(" unknown"));
-            said.or_else(|| package_version(driver.needs.first()?))
+            // What a distribution builds by hand says that it does not know: plugins of CNI, pasta.
+            let said = said_by(&words).filter(|line| !line.contains("unknown"));
+            said.or_else(|| package_version(&path_of(driver.needs.first()?)?))
         }
         (None, Ok(Some(manifest))) => version(&manifest),
         // An adapter says so itself, when it is asked who it is.

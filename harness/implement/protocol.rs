@@ -94,6 +94,20 @@ pub struct NetworkSpec {
     /// The largest packet in bytes, where it is not to be 1500.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mtu: Option<u32>,
+    /// What of this is asked for by name. An implementation that does one of these otherwise, whatever it
+    /// is told, says so with `unsupported`; of what is not asked for it may do as it always does.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub asked: Vec<Asked>,
+}
+
+/// What of a network has a value even if nobody asks for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Asked {
+    /// The address of the host.
+    Gateway,
+    /// Whether sources are translated.
+    Masquerade,
 }
 
 /// An interface of a container.
@@ -244,6 +258,32 @@ pub struct Claimed {
     /// The addresses of the interface, with their prefix lengths.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub addresses: Vec<String>,
+}
+
+impl NetworkSpec {
+    /// Makes a network of which nothing else is asked.
+    pub(crate) fn new(id: &str, subnet: &str, gateway: IpAddr) -> Self {
+        Self {
+            id: id.to_owned(),
+            bridge: format!("br-{id}"),
+            subnet: subnet.to_owned(),
+            gateway,
+            masquerade: false,
+            internal: false,
+            mtu: None,
+            asked: Vec::new(),
+        }
+    }
+
+    /// Tells whether something is asked for by name.
+    pub fn asks(&self, what: Asked) -> bool {
+        self.asked.contains(&what)
+    }
+
+    /// Tells whether the source of what leaves the network may not be translated.
+    pub fn forbids_masquerade(&self) -> bool {
+        !self.masquerade && self.asks(Asked::Masquerade)
+    }
 }
 
 impl Hello {

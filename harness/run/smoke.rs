@@ -419,15 +419,7 @@ const IFNAME: &str = "eth0";
 const FILES: &str = "its workdir only";
 
 fn network() -> NetworkSpec {
-    NetworkSpec {
-        id: "n1".to_owned(),
-        bridge: "br-n1".to_owned(),
-        subnet: "10.10.0.0/24".to_owned(),
-        gateway: [10, 10, 0, 1].into(),
-        masquerade: false,
-        internal: false,
-        mtu: None,
-    }
+    NetworkSpec::new("n1", "10.10.0.0/24", [10, 10, 0, 1].into())
 }
 
 /// The process of that number, as the adapter gave it.

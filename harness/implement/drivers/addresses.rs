@@ -136,15 +136,7 @@ mod tests {
     use super::*;
 
     fn network(id: &str, subnet: &str, gateway: &str) -> NetworkSpec {
-        NetworkSpec {
-            id: id.to_owned(),
-            bridge: format!("br-{id}"),
-            subnet: subnet.to_owned(),
-            gateway: gateway.parse().unwrap(),
-            masquerade: false,
-            internal: false,
-            mtu: None,
-        }
+        NetworkSpec::new(id, subnet, gateway.parse().unwrap())
     }
 
     fn endpoint(id: &str, address: Option<&str>) -> EndpointSpec {

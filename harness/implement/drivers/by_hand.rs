@@ -189,15 +189,7 @@ mod tests {
     use super::*;
 
     fn network(id: &str, subnet: &str, gateway: &str) -> NetworkSpec {
-        NetworkSpec {
-            id: id.to_owned(),
-            bridge: "br0".to_owned(),
-            subnet: subnet.to_owned(),
-            gateway: gateway.parse().unwrap(),
-            masquerade: true,
-            internal: false,
-            mtu: None,
-        }
+        NetworkSpec::new(id, subnet, gateway.parse().unwrap())
     }
 
     fn endpoint(address: Option<&str>) -> EndpointSpec {

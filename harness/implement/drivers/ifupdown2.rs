@@ -34,6 +34,9 @@ const FOLDER: &str = "/opt/ifupdown2";
 /// Its one program, which is called by several names.
 pub(super) const PROGRAM: &str = "/opt/ifupdown2/usr/share/ifupdown2/__main__.py";
 
+/// How long a bridge may wait for its ports, in seconds.
+const WAITPORT: u32 = 30;
+
 const INTERFACES: &str = "/etc/network/interfaces";
 const CONFIGURATION: &str = "/etc/network/ifupdown2";
 /// Folders that the package makes otherwise.
@@ -192,6 +195,13 @@ impl Ifupdown2 {
             } else {
                 listed.join(" ")
             };
+            // A pair that this reload makes is not at once among the interfaces that the program knows of,
+            // for the kernel has to tell it first. It waits with this only if need be.
+            let waits = if ports.is_empty() {
+                String::new()
+            } else {
+                format!("    bridge-waitport {WAITPORT} {listed}\n")
+            };
             let address = with_prefix(network.gateway, network)?;
             let (v6, forwarding, iptables) = match network.gateway {
                 IpAddr::V4(_) => ("", "net.ipv4.ip_forward", "iptables"),
@@ -199,7 +209,7 @@ impl Ifupdown2 {
             };
             let _ = write!(
                 file,
-                "auto {bridge}\niface {bridge}\n    bridge-ports {listed}\n    bridge-stp off\n{mtu}    \
+                "auto {bridge}\niface {bridge}\n    bridge-ports {listed}\n{waits}    bridge-stp off\n{mtu}    \
                  address {address}\n    ip{v6}-forward on\n    post-up sysctl -qw {forwarding}=1\n"
             );
             if network.masquerade && !network.internal {

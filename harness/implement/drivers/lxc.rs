@@ -81,6 +81,8 @@ impl Lxc {
     async fn make_network(&self, seq: u64, network: &NetworkSpec) -> Result<Reply, Broken> {
         let lack = if network.internal {
             Some(("network.internal", "lxc-net always translates and forwards"))
+        } else if network.forbids_masquerade() {
+            Some(("network.masquerade", "lxc-net always translates"))
         } else if network.gateway.is_ipv6() {
             Some(("network.ipv6", "lxc-net has no network without IPv4"))
         } else if !self.addresses.is_empty() {
@@ -245,15 +247,7 @@ mod tests {
     use super::*;
 
     fn network(subnet: &str, gateway: &str) -> NetworkSpec {
-        NetworkSpec {
-            id: "n1".to_owned(),
-            bridge: "br-n1".to_owned(),
-            subnet: subnet.to_owned(),
-            gateway: gateway.parse().unwrap(),
-            masquerade: true,
-            internal: false,
-            mtu: None,
-        }
+        NetworkSpec::new("n1", subnet, gateway.parse().unwrap())
     }
 
     #[test]

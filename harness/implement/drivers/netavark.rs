@@ -39,6 +39,11 @@ impl Netavark {
         let seq = request.seq;
         match &request.op {
             Op::Hello { .. } => hello(seq).await,
+            Op::Network { network } if network.forbids_masquerade() => {
+                let reason =
+                    "netavark always translates what leaves a network that is not internal";
+                Ok(Reply::unsupported(seq, "network.masquerade", reason))
+            }
             Op::Network { network } => Ok(match self.addresses.begin(network) {
                 Ok(()) => Reply::done(seq),
                 Err(reason) => Reply::unsupported(seq, "ipam", reason),

@@ -103,6 +103,12 @@ impl Engine for Podman {
     }
 
     fn network(&self, network: &NetworkSpec) -> Result<Vec<String>, Lack> {
+        if network.forbids_masquerade() {
+            return Err((
+                "network.masquerade",
+                "podman always translates what leaves a network that is not internal",
+            ));
+        }
         let mut words = vec!["--disable-dns".to_owned()];
         if self.names_bridges.get() == Some(&true) {
             words.extend(["--interface-name".to_owned(), network.bridge.clone()]);

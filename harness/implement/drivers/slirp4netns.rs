@@ -20,14 +20,13 @@ use super::solo::{Solo, allow_ping, broken, check, log, numbered, refused};
 use super::steps::{Stop, must, reply, version_in};
 use crate::implement::driver::{Answered, Broken, Driver};
 use crate::implement::protocol::{
-    Claimed, EndpointSpec, Hello, NetworkSpec, Op, PROTOCOL, PublishSpec, Reply, Request, Requires,
+    Asked, Claimed, EndpointSpec, Hello, NetworkSpec, Op, PROTOCOL, PublishSpec, Reply, Request,
+    Requires,
 };
 use crate::world::start_daemon;
 
 /// The number of the container in its network; of the host it is 2.
 const CONTAINER: usize = 100;
-/// The address of the host that nobody has asked for: a scenario that gives none has this one.
-const NOBODYS_WISH: usize = 1;
 const HOST: usize = 2;
 
 /// Runs a process for each container.
@@ -145,8 +144,8 @@ const SMALL: Stop = Stop::Lacks {
 fn can(network: &NetworkSpec) -> Result<(), Stop> {
     check(network)?;
     numbered(network, CONTAINER).ok_or(SMALL)?;
-    let gateways = [numbered(network, NOBODYS_WISH), numbered(network, HOST)];
-    if !gateways.contains(&Some(network.gateway)) {
+    let is_other = numbered(network, HOST) != Some(network.gateway);
+    if is_other && network.asks(Asked::Gateway) {
         return Err(Stop::Lacks {
             feature: "network.gateway",
             reason: "the host is always number 2 of the network",

@@ -57,6 +57,12 @@ pub(super) fn check(network: &NetworkSpec) -> Result<(), Stop> {
             reason: "all that the process is for is the way out",
         });
     }
+    if network.forbids_masquerade() {
+        return Err(Stop::Lacks {
+            feature: "network.masquerade",
+            reason: "the process speaks to the outside with sockets of the host, so the source is the host's",
+        });
+    }
     if network.gateway.is_ipv6() {
         return Err(Stop::Lacks {
             feature: "network.ipv6",
@@ -119,15 +125,7 @@ mod tests {
         #[case] number: usize,
         #[case] address: Option<&str>,
     ) {
-        let network = NetworkSpec {
-            id: "n1".to_owned(),
-            bridge: "br0".to_owned(),
-            subnet: subnet.to_owned(),
-            gateway: "10.0.2.1".parse().unwrap(),
-            masquerade: true,
-            internal: false,
-            mtu: None,
-        };
+        let network = NetworkSpec::new("n1", subnet, "10.0.2.1".parse().unwrap());
         let found = numbered(&network, number).map(|it| it.to_string());
         assert_eq!(found.as_deref(), address);
     }
