@@ -78,18 +78,14 @@ pub fn absence(choice: &Choice) -> Option<String> {
 /// Asks the package that a file came with for its version, where the machine has packages of Debian's.
 fn package_version(file: &Path) -> Option<String> {
     let ask = |words: &[&str]| {
-        let words: Vec<String> = words.iter().map(|it| (*it).to_owned()).collect();
-        said_by(&words)
+        let mut ask = bare("dpkg-query", words);
+        let asked = ask.stdin(Stdio::null()).output().ok()?;
+        let said = String::from_utf8(asked.stdout).ok()?;
+        asked.status.success().then_some(said)
     };
-    let package = ask(&["dpkg-query", "--search", file.to_str()?])?;
-    let (package, _) = package.split_once(':')?;
-    let version = ask(&[
-        "dpkg-query",
-        "--show",
-        "--showformat",
-        "${Version}",
-        package,
-    ])?;
+    let packages = ask(&["--search", file.to_str()?])?;
+    let (package, _) = packages.split_once(':')?;
+    let version = ask(&["--show", "--showformat", "${Version}", package])?;
     Some(format!("{package} {version}"))
 }
 

@@ -1,6 +1,9 @@
 //! One cell of the matrix: what one scenario came to with one implementation.
 
-use super::event::Event;
+use std::collections::BTreeSet;
+
+use super::event::{Event, Shown};
+use super::made_up::without_made_up;
 use super::outcome::Outcome;
 use crate::judge::Verdict;
 use crate::scenario::{Profile, Requirement, Scenario};
@@ -15,7 +18,7 @@ pub struct Cell {
     scenario: String,
     requirement: Requirement,
     profile: Profile,
-    observed: Vec<String>,
+    observed: Vec<Shown>,
     reason: Option<String>,
     left: Vec<String>,
     /// How the step that is under way came out, as far as it has.
@@ -60,7 +63,10 @@ impl Cell {
             Event::Hello { version, .. } if !version.is_empty() => {
                 self.version = Some(version.clone());
             }
-            Event::Observed { of, value, .. } => self.observed.push(format!("{of}: {value}")),
+            Event::Observed { of, value, .. } => self.observed.push(Shown {
+                of: of.clone(),
+                value: without_made_up(value.trim()),
+            }),
             Event::Operation {
                 command,
                 verdict,
@@ -92,7 +98,8 @@ impl Cell {
                 self.checks.agreed += usize::from(*ok == (self.step == Verdict::Pass));
             }
             Event::Left { verdict, left, .. } => {
-                self.left.clone_from(left);
+                let lines: BTreeSet<String> = left.iter().map(|it| without_made_up(it)).collect();
+                self.left = lines.into_iter().collect();
                 if *verdict != Verdict::Pass {
                     self.because(format!("left behind: {}", left.join("; ")));
                 }
@@ -110,7 +117,8 @@ impl Cell {
 
     /// The first reason is the cause of those that follow.
     fn because(&mut self, reason: String) {
-        self.reason.get_or_insert(reason);
+        self.reason
+            .get_or_insert_with(|| without_made_up(reason.trim()));
     }
 
     /// Closes the cell.
@@ -129,7 +137,7 @@ impl Cell {
             requirement: self.requirement.word().to_owned(),
             profile: self.profile,
             verdict,
-            observed: self.observed.join("; "),
+            observed: self.observed,
             reason: match (self.reason, known) {
                 (Some(reason), Some(known)) => Some(format!("{known}: {reason}")),
                 (reason, known) => reason.or(known),

@@ -23,6 +23,15 @@ pub enum Blame {
     Asker,
 }
 
+/// Something that was looked at without a right answer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Shown {
+    /// What was looked at: a probe, a table, or what was tried out.
+    pub of: String,
+    /// What was seen.
+    pub value: String,
+}
+
 /// One event. Numbers of steps and expectations count from 1.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", tag = "event")]
@@ -422,8 +431,9 @@ pub enum Event {
         profile: Profile,
         /// How it came out.
         verdict: Verdict,
-        /// What was looked at without a right answer, and seen.
-        observed: String,
+        /// What was looked at without a right answer, and seen. Names that programs make up anew in every
+        /// run are left out, here and below.
+        observed: Vec<Shown>,
         /// Why it did not come out as it should, or could not.
         reason: Option<String>,
         /// What is left when every endpoint and network was taken away.

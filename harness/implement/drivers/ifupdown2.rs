@@ -31,6 +31,12 @@ use crate::implement::protocol::{
 
 /// Where the package is unpacked: `dpkg-deb -x ifupdown2_VERSION_all.deb /opt/ifupdown2`.
 const FOLDER: &str = "/opt/ifupdown2";
+/// Says its version, which its programs do not: what the package says of itself.
+pub(super) const VERSION: &[&str] = &[
+    "sh",
+    "-c",
+    "sed -n 's/^Version: //p' /opt/ifupdown2/usr/share/ifupdown2-*.egg-info/PKG-INFO",
+];
 /// Its one program, which is called by several names.
 pub(super) const PROGRAM: &str = "/opt/ifupdown2/usr/share/ifupdown2/__main__.py";
 
@@ -72,7 +78,7 @@ impl Ifupdown2 {
     async fn answer(&self, request: &Request) -> Result<Reply, Broken> {
         let seq = request.seq;
         let ended = match &request.op {
-            Op::Hello { .. } => Ok(hello(seq)),
+            Op::Hello { .. } => hello(seq).await,
             Op::Network { network } => self.add_network(request, network).await,
             Op::NetworkDelete { network } => {
                 self.book.close(network);
@@ -254,30 +260,20 @@ async fn check(request: &Request, network: &NetworkSpec, state: &Value) -> Resul
     Ok(Reply::done(request.seq))
 }
 
-fn hello(seq: u64) -> Reply {
+async fn hello(seq: u64) -> Result<Reply, Stop> {
+    let said = must(VERSION[0], &VERSION[1..]).await?;
     let hello = Hello {
         protocol: PROTOCOL,
         name: "ifupdown2".to_owned(),
-        version: version(),
+        version: said.trim().to_owned(),
         homepage: Some("https://github.com/CumulusNetworks/ifupdown2".to_owned()),
         features: vec![CHECK.to_owned()],
         requires: Requires::default(),
     };
-    Reply {
+    Ok(Reply {
         hello: Some(hello),
         ..Reply::done(seq)
-    }
-}
-
-/// The program says no version of its own; its package does.
-fn version() -> String {
-    let folder = fs::read_dir(format!("{FOLDER}/usr/share")).into_iter();
-    let mut names = folder.flatten().flatten().map(|entry| entry.file_name());
-    let version = names.find_map(|name| {
-        let name = name.to_str()?.strip_prefix("ifupdown2-")?;
-        name.strip_suffix(".egg-info").map(str::to_owned)
-    });
-    version.unwrap_or_default()
+    })
 }
 
 /// Puts everything where the package would have put it.

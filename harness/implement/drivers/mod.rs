@@ -161,7 +161,7 @@ pub const DRIVERS: &[DriverInfo] = &[
         tier: Tier::User,
         needs: &[ifupdown2::PROGRAM, "ip", "iptables", "python3", "sysctl"],
         devices: &[],
-        version: &[],
+        version: ifupdown2::VERSION,
         make: || Box::new(Ifupdown2::default()),
     },
     DriverInfo {

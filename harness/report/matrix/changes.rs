@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use super::Matrix;
-use crate::run::Event;
+use crate::run::{Event, Shown};
 
 /// Says what is otherwise in a later report: cells that came, went, came out otherwise, or show something
 /// else. Empty where nothing is. Times and versions do not count; a version is named where a cell of its
@@ -27,19 +27,29 @@ pub fn matrix_changes(before: &[Event], now: &[Event]) -> String {
                     why.unwrap_or_default()
                 )
             }
-            (Some(was), Some(is)) if was.observed != is.observed => {
-                format!("{} -> {}", shown(was.observed), shown(is.observed))
+            (Some(was), Some(is)) => {
+                for change in shown(was.observed, is.observed) {
+                    let _ = writeln!(text, "{implementation} {scenario}: {change}");
+                }
+                continue;
             }
-            _ => continue,
+            (None, None) => continue,
         };
         let _ = writeln!(text, "{implementation} {scenario}: {change}");
     }
     text
 }
 
-fn shown(value: &str) -> String {
-    match value {
-        "" => "nothing".to_owned(),
-        value => format!("`{value}`"),
+/// What is seen otherwise, or not seen any more, or was not before.
+fn shown(before: &[Shown], now: &[Shown]) -> Vec<String> {
+    let none = || "nothing".to_owned();
+    let value = |it: Option<&Shown>| it.map_or_else(none, |it| format!("`{}`", it.value));
+    let mut changes = Vec::new();
+    for at in 0..before.len().max(now.len()) {
+        let (was, is) = (before.get(at), now.get(at));
+        if let Some(either) = is.or(was).filter(|_| was != is) {
+            changes.push(format!("{}: {} -> {}", either.of, value(was), value(is)));
+        }
     }
+    changes
 }

@@ -6,7 +6,7 @@ use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 
 use super::{Asked, Cell, Matrix, is_red};
 use crate::judge::Verdict;
-use crate::run::Event;
+use crate::run::{Event, Shown};
 
 /// Writes the matrix as JUnit: a suite for each implementation, a case for each scenario. What is not
 /// red and does not pass is a case that was skipped, with its reason.
@@ -43,7 +43,11 @@ fn case(asked: &Asked<'_>, cell: &Cell<'_>) -> TestCase {
     case.set_classname(asked.requirement.word());
     case.set_time(Duration::from_secs_f64((cell.ms / 1e3).max(0.0)));
     if !cell.observed.is_empty() {
-        case.set_system_out(cell.observed);
+        let lines = cell.observed.iter();
+        let lines: Vec<String> = lines
+            .map(|Shown { of, value }| format!("{of}: {value}"))
+            .collect();
+        case.set_system_out(lines.join("\n"));
     }
     case
 }

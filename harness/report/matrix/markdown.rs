@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::{Cell, Matrix};
+use super::{Cell, Matrix, Observation, one_line};
 use crate::run::Event;
 use crate::scenario::{Profile, Requirement};
 
@@ -106,8 +106,11 @@ fn information(matrix: &Matrix<'_>, text: &mut String) {
         .filter(|it| it.requirement == Requirement::Info)
     {
         let _ = writeln!(text, "\n### {}\n", asked.scenario);
-        for (value, names) in matrix.shown(asked) {
-            let _ = writeln!(text, "- {}: `{}`", names.join(", "), one_line(value));
+        for Observation { of, values } in matrix.shown(asked) {
+            let _ = writeln!(text, "- {of}");
+            for (value, names) in values {
+                let _ = writeln!(text, "  - {}: `{}`", names.join(", "), one_line(value));
+            }
         }
     }
     text.push_str("\n## Left behind\n\n");
@@ -117,10 +120,6 @@ fn information(matrix: &Matrix<'_>, text: &mut String) {
             let _ = writeln!(text, "  - `{line}`");
         }
     }
-}
-
-fn one_line(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 fn cell_text(text: &str) -> String {

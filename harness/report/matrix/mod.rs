@@ -15,7 +15,7 @@ pub use markdown::matrix_as_markdown;
 pub use table::matrix_as_table;
 
 use crate::judge::Verdict;
-use crate::run::Event;
+use crate::run::{Event, Shown};
 use crate::scenario::{Profile, Requirement};
 
 /// An implementation in the matrix.
@@ -32,7 +32,7 @@ struct Row<'a> {
 #[derive(Debug, Clone, PartialEq)]
 struct Cell<'a> {
     verdict: Verdict,
-    observed: &'a str,
+    observed: &'a [Shown],
     reason: Option<&'a str>,
     left: &'a [String],
     checks: usize,
@@ -46,6 +46,14 @@ struct Asked<'a> {
     requirement: Requirement,
     profile: Profile,
     scenario: &'a str,
+}
+
+/// What was looked at in an INFO scenario: each value with those that it was seen with, the most frequent
+/// first.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Observation<'a> {
+    of: &'a str,
+    values: Vec<(&'a str, Vec<&'a str>)>,
 }
 
 /// All of it, by name.
@@ -149,32 +157,49 @@ impl<'a> Matrix<'a> {
         red
     }
 
-    /// What INFO scenarios have shown: each value with those that it was seen with, the most frequent
-    /// first.
-    fn shown(&self, asked: &Asked<'a>) -> Vec<(&'a str, Vec<&'a str>)> {
-        let mut values: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    /// What an INFO scenario has shown, one thing after the other, each with what was seen.
+    fn shown(&self, asked: &Asked<'a>) -> Vec<Observation<'a>> {
+        let mut observations: Vec<Observation<'a>> = Vec::new();
         for row in &self.rows {
-            if let Some(cell) = self
-                .cell(row, asked)
-                .filter(|cell| !cell.observed.is_empty())
-            {
-                values.entry(cell.observed).or_default().push(row.name);
+            let shown = self.cell(row, asked).map_or(&[][..], |cell| cell.observed);
+            for (at, Shown { of, value }) in shown.iter().enumerate() {
+                // One thing can be looked at twice, before and after.
+                let before = shown.iter().take(at).filter(|it| it.of == *of).count();
+                let mut same = observations.iter_mut().filter(|it| it.of == of);
+                let values = match same.nth(before) {
+                    Some(observation) => &mut observation.values,
+                    None => {
+                        let values = Vec::new();
+                        observations.push(Observation { of, values });
+                        match observations.last_mut() {
+                            Some(observation) => &mut observation.values,
+                            None => continue,
+                        }
+                    }
+                };
+                match values.iter_mut().find(|(seen, _)| seen == value) {
+                    Some((_, names)) => names.push(row.name),
+                    None => values.push((value, vec![row.name])),
+                }
             }
         }
-        let mut values: Vec<_> = values.into_iter().collect();
-        values.sort_by_key(|(_, names)| std::cmp::Reverse(names.len()));
-        values
+        for observation in &mut observations {
+            observation
+                .values
+                .sort_by_key(|(_, names)| std::cmp::Reverse(names.len()));
+        }
+        observations
     }
 
     /// What is left of networks that were taken away, in any scenario: every set of lines, with those that
-    /// leave it. Names that are made up anew in every run are left out of the lines.
+    /// leave it.
     fn left(&self) -> Vec<(Vec<String>, Vec<&'a str>)> {
         let mut by_lines: BTreeMap<Vec<String>, Vec<&str>> = BTreeMap::new();
         for row in &self.rows {
             let lines: BTreeSet<String> = self
                 .cells_of(row)
                 .filter(|(_, cell)| matches!(cell.verdict, Verdict::Pass | Verdict::Xfail))
-                .flat_map(|(_, cell)| cell.left.iter().map(|line| without_made_up(line)))
+                .flat_map(|(_, cell)| cell.left.iter().cloned())
                 .collect();
             if !lines.is_empty() {
                 let lines: Vec<String> = lines.into_iter().collect();
@@ -232,25 +257,9 @@ impl<'a> Matrix<'a> {
     }
 }
 
-/// Replaces what looks like a number that was made up: eight hexadecimal digits or more with a digit among
-/// them.
-fn without_made_up(line: &str) -> String {
-    let made_up = |word: &str| {
-        let (word, end) = match word.strip_suffix(':') {
-            Some(word) => (word, ":"),
-            None => (word, ""),
-        };
-        let run = word
-            .rfind(|c: char| !c.is_ascii_hexdigit())
-            .map_or(0, |at| at + 1);
-        let (name, digits) = word.split_at(run);
-        let is = digits.len() >= 8 && digits.contains(|c: char| c.is_ascii_digit());
-        match is {
-            true => format!("{name}…{end}"),
-            false => format!("{word}{end}"),
-        }
-    };
-    line.split(' ').map(made_up).collect::<Vec<_>>().join(" ")
+/// Puts what programs say in several lines into one.
+fn one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 /// Whether an implementation conforms to a profile: it passes all that it must; or leaves some of that

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::{Asked, Cell, Matrix, Row};
+use super::{Asked, Cell, Matrix, Observation, Row, one_line};
 use crate::judge::Verdict;
 use crate::run::Event;
 use crate::scenario::{Profile, Requirement};
@@ -117,13 +117,21 @@ fn shown(matrix: &Matrix<'_>, text: &mut String) {
         .iter()
         .filter(|it| it.requirement == Requirement::Info)
     {
-        let values = matrix.shown(asked);
-        if values.is_empty() {
+        let observations = matrix.shown(asked);
+        if observations.is_empty() {
             continue;
         }
         let _ = writeln!(text, "\nINFO  {}", asked.scenario);
-        for (value, names) in values {
-            let _ = writeln!(text, "      {}\n        {value}", names.join(", "));
+        for Observation { of, values } in observations {
+            if let [(value, _)] = values.as_slice() {
+                let _ = writeln!(text, "      {of}: {}", one_line(value));
+                continue;
+            }
+            let _ = writeln!(text, "      {of}");
+            for (value, names) in values {
+                let _ = writeln!(text, "        {}", one_line(value));
+                let _ = writeln!(text, "          {}", names.join(", "));
+            }
         }
     }
 }

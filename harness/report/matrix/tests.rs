@@ -5,18 +5,6 @@ use rstest::rstest;
 use super::*;
 use crate::world::Tier;
 
-#[rstest]
-#[case::a_name(
-    "links in host: veth6b2617ec: veth up",
-    "links in host: veth…: veth up"
-)]
-#[case::at_the_end("peer veth37ffcaff", "peer veth…")]
-#[case::an_address("10.10.0.1/24 mtu 65536", "10.10.0.1/24 mtu 65536")]
-#[case::a_word("deadbeef abcdefab", "deadbeef abcdefab")]
-fn what_is_made_up_anew_is_left_out(#[case] line: &str, #[case] expected: &str) {
-    assert_eq!(without_made_up(line), expected);
-}
-
 fn cell(name: &str, scenario: &str, requirement: Requirement, verdict: Verdict) -> Event {
     Event::Cell {
         implementation: name.to_owned(),
@@ -26,7 +14,7 @@ fn cell(name: &str, scenario: &str, requirement: Requirement, verdict: Verdict) 
         requirement: requirement.word().to_owned(),
         profile: Profile::Core,
         verdict,
-        observed: String::new(),
+        observed: Vec::new(),
         reason: (verdict != Verdict::Pass).then(|| "because | of it".to_owned()),
         left: Vec::new(),
         checks: 0,
@@ -116,4 +104,58 @@ fn what_has_changed_is_named_and_nothing_else() {
     assert_eq!(matrix_changes(&before, &now), "b x: fail -> pass\n");
     let changes = matrix_changes(&before, &before[..4]);
     assert_eq!(changes, "b x: gone, was fail\nb y: gone, was unsupported\n");
+}
+
+fn shown(name: &str, values: &[(&str, &str)]) -> Event {
+    let mut cell = cell(name, "z", Requirement::Info, Verdict::Pass);
+    if let Event::Cell { observed, .. } = &mut cell {
+        observed.extend(values.iter().map(|(of, value)| Shown {
+            of: (*of).to_owned(),
+            value: (*value).to_owned(),
+        }));
+    }
+    cell
+}
+
+#[test]
+fn what_differs_stands_beside_those_who_show_it() {
+    let report = [
+        row("a", None),
+        shown("a", &[("ttl", "64"), ("lo", "up"), ("lo", "down")]),
+        row("b", None),
+        shown("b", &[("ttl", "64"), ("lo", "down"), ("lo", "down")]),
+        row("c", None),
+        shown("c", &[("ttl", "64"), ("lo", "down")]),
+    ];
+    let table = matrix_as_table(&report);
+    let expected = "INFO  z
+      ttl: 64
+      lo
+        down
+          b, c
+        up
+          a
+      lo: down
+";
+    assert!(table.contains(expected), "{table}");
+    let page = matrix_as_markdown(&report);
+    assert!(
+        page.contains("- lo\n  - b, c: `down`\n  - a: `up`\n"),
+        "{page}"
+    );
+    let page = matrix_as_junit(&report);
+    assert!(page.contains("ttl: 64\nlo: up\nlo: down"), "{page}");
+}
+
+#[test]
+fn of_what_was_shown_only_what_is_otherwise_has_changed() {
+    let before = [row("a", None), shown("a", &[("ttl", "64"), ("lo", "up")])];
+    let now = [
+        row("a", None),
+        shown("a", &[("ttl", "64"), ("lo", "down"), ("arp", "none")]),
+    ];
+    assert_eq!(
+        matrix_changes(&before, &now),
+        "a z: lo: `up` -> `down`\na z: arp: nothing -> `none`\n"
+    );
 }

@@ -40,7 +40,7 @@ pub(crate) fn trials() -> Vec<Trial> {
 }
 
 /// Says what is absent of what a driver needs, and tells whether nobody requires it.
-fn is_ignored(driver: &DriverInfo) -> bool {
+pub(crate) fn is_ignored(driver: &DriverInfo) -> bool {
     let required = support::required();
     let is_root = nix::unistd::geteuid().is_root();
     let tier = (driver.tier != Tier::User && !is_root).then(|| driver.tier.word());
@@ -62,7 +62,10 @@ fn is_ignored(driver: &DriverInfo) -> bool {
     let ignored = !absent.is_empty() && !absent.iter().any(of_interest);
     if ignored {
         let absent = absent.join(", no ");
-        eprintln!("drivers/{}: ignored, for there is no {absent}", driver.name);
+        eprintln!(
+            "{}: cases are ignored, for there is no {absent}",
+            driver.name
+        );
     }
     ignored
 }

@@ -17,6 +17,7 @@
 //! * `load/...`: no verdict and no cause is wrong while every processor is busy otherwise;
 //! * `implementations/busybox/...`: another implementation comes to the same facts and verdicts as
 //!   netproof's own, or is known not to;
+//! * `differences/ttl/cni-ptp`: in what implementations differ that is nobody's mistake;
 //! * `drivers/netavark/...`: a real implementation is driven, and passes;
 //! * `adapters/serve/crash`: whatever a bad adapter does has its verdict, and nothing of it is left;
 //! * `show/...`: the script that a scenario is shown as can be run;
@@ -36,6 +37,7 @@
 
 mod adapters;
 mod causes;
+mod differences;
 mod drivers;
 mod faults;
 mod flips;
@@ -103,6 +105,7 @@ type Cases = fn(&[NamedScenario]) -> Vec<Trial>;
 const KINDS: &[(&str, Cases)] = &[
     ("adapters/", adapters::trials),
     ("causes/", |_| causes::trials()),
+    ("differences/", |_| differences::trials()),
     ("drivers/", |_| drivers::trials()),
     ("faults/", |_| faults::trials()),
     ("flips/", flips::trials),

@@ -88,16 +88,21 @@ pub(crate) fn write_packets(outcome: &Outcome) -> io::Result<Event> {
 
 /// Begins a command of the built program that runs scenarios and tells events.
 pub(crate) fn netproof_run() -> Command {
+    netproof("run")
+}
+
+/// Begins a command of the built program that tells events.
+pub(crate) fn netproof(verb: &str) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_netproof"));
     command
-        .args(["run", "--format", "json"])
+        .args([verb, "--format", "json"])
         // What fails here is meant to.
         .env("NETPROOF_PCAP", "")
         .stdin(Stdio::null());
     command
 }
 
-/// Runs a command of [`netproof_run`] to its end.
+/// Runs a command of [`netproof`] to its end.
 pub(crate) fn run(command: &mut Command) -> Result<Ran, Failed> {
     let output = command.output()?;
     let events = String::from_utf8(output.stdout)?
