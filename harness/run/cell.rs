@@ -19,7 +19,6 @@ pub struct Cell {
     requirement: Requirement,
     profile: Profile,
     observed: Vec<Shown>,
-    reason: Option<String>,
     left: Vec<String>,
     /// How the step that is under way came out, as far as it has.
     step: Verdict,
@@ -49,7 +48,6 @@ impl Cell {
             requirement: scenario.requirement(),
             profile: scenario.profile(),
             observed: Vec::new(),
-            reason: None,
             left: Vec::new(),
             step: Verdict::Pass,
             checks: SelfChecks::default(),
@@ -67,63 +65,24 @@ impl Cell {
                 of: of.clone(),
                 value: without_made_up(value.trim()),
             }),
-            Event::Operation {
-                command,
-                verdict,
-                reason,
-                fails,
-                ..
-            } if *verdict != Verdict::Pass => {
-                let reason = reason.as_deref().unwrap_or(match fails {
-                    Some(_) => "it was not refused",
-                    None => "it was not done",
-                });
-                self.because(format!("{command}: {reason}"));
-            }
-            Event::Expectation {
-                probe,
-                verdict,
-                mismatches,
-                observed,
-                ..
-            } if *verdict != Verdict::Pass => {
-                self.step = self.step.max(*verdict);
-                let differs = mismatches.first().map_or_else(String::new, |it| {
-                    format!(" (expected {}: {})", it.what, it.expected)
-                });
-                self.because(format!("{probe}: {observed}{differs}"));
-            }
+            Event::Expectation { verdict, .. } => self.step = self.step.max(*verdict),
             Event::SelfCheck { ok, .. } => {
                 self.checks.made += 1;
                 self.checks.agreed += usize::from(*ok == (self.step == Verdict::Pass));
             }
-            Event::Left { verdict, left, .. } => {
+            Event::Left { left, .. } => {
                 let lines: BTreeSet<String> = left.iter().map(|it| without_made_up(it)).collect();
                 self.left = lines.into_iter().collect();
-                if *verdict != Verdict::Pass {
-                    self.because(format!("left behind: {}", left.join("; ")));
-                }
             }
-            Event::Escaped { files, workdir, .. } => {
-                self.because(format!(
-                    "written outside of {workdir}: {}",
-                    files.join(", ")
-                ));
-            }
-            Event::Failure { message, .. } => self.because(message.clone()),
             _ => {}
         }
     }
 
-    /// The first reason is the cause of those that follow.
-    fn because(&mut self, reason: String) {
-        self.reason
-            .get_or_insert_with(|| without_made_up(reason.trim()));
-    }
-
     /// Closes the cell.
     pub fn event(self, outcome: &Outcome) -> Event {
-        let known = outcome.deviation.clone();
+        let known = outcome.deviation.as_ref().map(|it| it.reason.clone());
+        let reason = outcome.reason.as_deref();
+        let reason = reason.map(|reason| without_made_up(reason.trim()));
         // What nothing is asked of cannot fail; what was seen stands beside it.
         let verdict = match (self.requirement, outcome.verdict) {
             (Requirement::Info, Verdict::Fail) => Verdict::Pass,
@@ -138,7 +97,7 @@ impl Cell {
             profile: self.profile,
             verdict,
             observed: self.observed,
-            reason: match (self.reason, known) {
+            reason: match (reason, known) {
                 (Some(reason), Some(known)) => Some(format!("{known}: {reason}")),
                 (reason, known) => reason.or(known),
             },

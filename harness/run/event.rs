@@ -349,6 +349,9 @@ pub enum Event {
         /// What is known of it with this implementation, where it is listed as failing.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         deviation: Option<String>,
+        /// Where more is said of that.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        link: Option<String>,
         /// How long it took, in milliseconds.
         ms: f64,
     },

@@ -15,6 +15,7 @@ mod made_up;
 mod outcome;
 mod packets;
 mod question;
+mod reason;
 mod request;
 mod required;
 mod runner;

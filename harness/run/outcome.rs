@@ -2,7 +2,9 @@
 
 use super::event::{Blame, Event};
 use super::packets::Packets;
+use super::reason::reason;
 use crate::judge::{Comparison, Verdict, compare};
+use crate::scenario::Deviation;
 
 /// The facts of one step.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,8 +37,10 @@ pub struct Outcome {
     pub facts: Vec<FactsTaken>,
     /// What the taps saw, where it was asked for.
     pub packets: Packets,
-    /// Why it is listed as failing with this implementation, if it is.
-    pub deviation: Option<String>,
+    /// Why it is not as it should be: the first reason of all, which is often that of the others.
+    pub reason: Option<String>,
+    /// What is known of it with this implementation, if it is listed as failing.
+    pub deviation: Option<Deviation>,
     /// How long it took until everything was told, in milliseconds.
     pub ms: f64,
     ended: bool,
@@ -53,6 +57,7 @@ impl Outcome {
             snapshots: 0,
             facts: Vec::new(),
             packets: Packets::default(),
+            reason: None,
             deviation: None,
             ms: 0.0,
             ended: false,
@@ -69,6 +74,9 @@ impl Outcome {
 
     /// Takes an event into account.
     pub(super) fn take(&mut self, event: &Event) {
+        if self.reason.is_none() {
+            self.reason = reason(event);
+        }
         match event {
             Event::World { kernel, .. } => self.packets.kernel.clone_from(kernel),
             Event::Step { step, name, .. } => {
@@ -137,10 +145,11 @@ impl Outcome {
     }
 
     /// Judges a scenario that is listed as failing, when everything in it has been judged: it fails as
-    /// is known, or passes although it is listed.
+    /// is known, or passes although it is listed. If it fails in another way, nobody knew of that.
     pub fn judge_deviation(&mut self) {
+        let reason = self.reason.as_deref().unwrap_or_default();
         self.verdict = match (&self.deviation, self.verdict) {
-            (Some(_), Verdict::Fail) => Verdict::Xfail,
+            (Some(known), Verdict::Fail) if known.is_shown_by(reason) => Verdict::Xfail,
             (Some(_), Verdict::Pass) => Verdict::Xpass,
             (_, verdict) => verdict,
         };
@@ -151,7 +160,8 @@ impl Outcome {
         Event::Scenario {
             scenario: self.scenario.clone(),
             verdict: self.verdict,
-            deviation: self.deviation.clone(),
+            deviation: self.deviation.as_ref().map(|it| it.reason.clone()),
+            link: self.deviation.as_ref().and_then(|it| it.link.clone()),
             ms: self.ms,
         }
     }

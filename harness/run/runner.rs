@@ -193,11 +193,7 @@ impl Runner {
         }));
         self.tell_all(&task, &mut outcome, tell);
         let known = |it: &&Deviation| it.scenario == scenario.name;
-        outcome.deviation = self
-            .deviations
-            .iter()
-            .find(known)
-            .map(|it| it.reason.clone());
+        outcome.deviation = self.deviations.iter().find(known).cloned();
         outcome.ms = begun.elapsed().as_secs_f64() * 1e3;
         outcome
     }

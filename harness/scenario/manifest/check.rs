@@ -119,6 +119,7 @@ impl Checking<'_> {
                     scenario: it.scenario.value,
                     reason: it.reason.value,
                     link: it.link,
+                    saw: it.saw,
                 })
                 .collect(),
         }

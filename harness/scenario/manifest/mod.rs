@@ -49,6 +49,15 @@ pub struct Deviation {
     pub reason: String,
     /// Where more is said of it.
     pub link: Option<String>,
+    /// A text that the first reason of its failure has. Where it fails otherwise, nobody knew of that.
+    pub saw: Option<String>,
+}
+
+impl Deviation {
+    /// Tells whether a scenario that failed for this reason failed as is known.
+    pub fn is_shown_by(&self, reason: &str) -> bool {
+        self.saw.as_ref().is_none_or(|saw| reason.contains(saw))
+    }
 }
 
 /// One way to carry a verb out: commands, one after another.

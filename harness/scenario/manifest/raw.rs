@@ -46,6 +46,8 @@ pub(super) struct RawDeviation {
     pub(super) reason: Located<String>,
     #[serde(default)]
     pub(super) link: Option<String>,
+    #[serde(default)]
+    pub(super) saw: Option<String>,
 }
 
 /// The verbs with their commands, in the order of the file.

@@ -133,6 +133,23 @@ fn a_deviation_that_is_listed_fails_no_run_and_one_that_is_gone_does() {
     );
     assert!(text.contains("0 pass, 1 xfail"), "{text}");
 
+    // A failure that is not the known one is nobody's expectation.
+    let saw = |text: &str| {
+        broken.replace(
+            "reason: it",
+            &format!("saw: {text}, link: here, reason: it"),
+        )
+    };
+    let (code, text) = run(SMALLEST, &manifest(&saw("Input/output error")), &[], "");
+    assert_eq!(code, 0, "{text}");
+    assert!(text.contains("see here"), "{text}");
+    let (code, text) = run(SMALLEST, &manifest(&saw("No such device")), &[], "");
+    assert_eq!(code, 1, "{text}");
+    assert!(
+        text.contains("FAIL") && text.contains("listed as failing otherwise: it does nothing"),
+        "{text}"
+    );
+
     let (code, text) = run(NOTHING_DONE, &manifest(""), &[], "");
     assert_eq!(code, 0, "{text}");
     let (code, text) = run(NOTHING_DONE, &manifest(listed), &["--format", "json"], "");
@@ -194,6 +211,8 @@ fn the_list_has_every_implementation_and_its_version() {
         .lines()
         .map(|line| {
             let line: serde_json::Value = serde_json::from_str(line).unwrap();
+            let version = line["version"].as_str().unwrap_or("0");
+            assert!(version.contains(|c: char| c.is_ascii_digit()), "{line}");
             line["implementation"].as_str().unwrap().to_owned()
         })
         .collect();
