@@ -143,6 +143,7 @@ impl<'a> Intents<'a> {
             (None, Some(name)) => {
                 self.known(name);
                 self.present.remove(&name.value);
+                self.name_alone(network);
             }
             _ => {
                 let problem = Diagnostic::new("add-or-delete", span, "`network` has `add` or `delete`")
@@ -150,6 +151,38 @@ impl<'a> Intents<'a> {
                     .help("write `network: {add: front, subnet: 10.10.0.0/24}` or `network: {delete: front}`");
                 self.problems.push(problem);
             }
+        }
+    }
+
+    /// A network that goes has its name, and nothing that it was made with.
+    fn name_alone(&mut self, network: &Network) {
+        let Network {
+            add: _,
+            delete: _,
+            subnet,
+            gateway,
+            bridge,
+            masquerade,
+            internal,
+            mtu,
+        } = network;
+        let keys = [
+            ("subnet", subnet.as_ref().map(|it| it.span)),
+            ("gateway", gateway.as_ref().map(|it| it.span)),
+            ("bridge", bridge.as_ref().map(|it| it.span)),
+            ("masquerade", masquerade.as_ref().map(|it| it.span)),
+            ("internal", internal.as_ref().map(|it| it.span)),
+            ("mtu", mtu.as_ref().map(|it| it.span)),
+        ];
+        for (key, span) in keys {
+            let Some(span) = span else { continue };
+            let message = format!("`{key}` is of no use to a network that is deleted");
+            let problem = Diagnostic::new("only-with-add", span, message)
+                .label("says how a network is made")
+                .help(format!(
+                    "remove `{key}`; the name alone says which one goes"
+                ));
+            self.problems.push(problem);
         }
     }
 
