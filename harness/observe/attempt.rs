@@ -105,8 +105,8 @@ impl Observer {
         let tracked = tracked(world, probe)?;
         let (sent, mark) = self.send(node, topology, probe).await?;
         let mut rest = self.come_to_rest(world, topology, from).await?;
-        // Until when something that is kept can still come, once there is a process that may keep it.
-        let mut until = None;
+        // What moves for longer than this does not come to an end.
+        let deadline = Instant::now() + deadline::QUIET;
         let mut is_over = false;
         let (identity, walk, outcome) = loop {
             let identity = match &mark {
@@ -121,20 +121,22 @@ impl Observer {
                 .map(|identity| Walk::new(rest.frames.clone(), identity, topology, from))
                 .unwrap_or_default();
             let outcome = sent.outcome();
-            let waits = rest.doubt.is_none()
-                && outcome == Outcome::Silent
-                && walk.ends_at_process(topology);
-            if !waits || is_over {
+            let is_kept = (outcome == Outcome::Silent && walk.ends_at_process(topology))
+                || rest.asked_through_process(topology);
+            if !is_kept || is_over || rest.doubt.is_some() {
                 break (identity, walk, outcome);
             }
-            let until = *until.get_or_insert_with(|| Instant::now() + deadline::KEPT);
+            let until = Instant::now() + deadline::KEPT;
             match self.wait_for_kept(world, topology, until, &mut rest.frames)? {
                 Ok(false) => is_over = true,
+                Ok(true) if Instant::now() > deadline => {
+                    let why = "a process that forwards packets goes on sending some";
+                    rest.doubt = Some(why.to_owned());
+                }
                 Ok(true) => {
                     // It was kept, and is on its way again.
                     let later = self.come_to_rest(world, topology, from).await?;
-                    rest.frames.extend(later.frames);
-                    rest.doubt = later.doubt;
+                    rest.extend(later, topology);
                 }
                 Err(why) => rest.doubt = Some(why),
             }

@@ -27,7 +27,7 @@ use std::time::Instant;
 use nix::errno::Errno;
 
 use super::frame::{Content, Direction, Frame, IpPacket, Transport, read};
-use super::{ObserveError, Observer};
+use super::{ObserveError, Observer, relay};
 use crate::kernel::route::{Change, LinkKind, NeighbourState};
 use crate::kernel::{backlog, wait};
 use crate::scenario::NodeName;
@@ -46,6 +46,8 @@ const FRAME_MIN: usize = 60;
 pub(super) struct Rest {
     /// Every frame that was seen, fences apart.
     pub(super) frames: Vec<Frame>,
+    /// The neighbours that the kernel gave up meanwhile.
+    pub(super) failed: Vec<Failed>,
     /// Why nothing can be concluded, if so.
     pub(super) doubt: Option<String>,
 }
@@ -106,6 +108,34 @@ fn wires(topology: &Topology) -> Vec<(Port, Port)> {
     wires
 }
 
+impl Rest {
+    /// Adds what came later. An answer that came when its neighbour had been given up proves nothing.
+    pub(super) fn extend(&mut self, later: Self, topology: &Topology) {
+        self.frames.extend(later.frames);
+        self.failed.extend(later.failed);
+        self.doubt = later
+            .doubt
+            .or_else(|| late_answer(&self.frames, &self.failed, topology));
+    }
+
+    /// Tells whether a neighbour was given up that was asked for through a process of others, which may
+    /// keep the question, or the answer, for longer than the kernel waits.
+    pub(super) fn asked_through_process(&self, topology: &Topology) -> bool {
+        let asks = |frame: &Frame, address: &IpAddr| match read(&frame.bytes) {
+            Content::Arp(arp) => !arp.is_reply && *address == arp.target,
+            Content::Ip(IpPacket {
+                transport: Transport::Discovery(of),
+                ..
+            }) => !of.is_reply && *address == of.target,
+            _ => false,
+        };
+        self.failed.iter().any(|(_, address)| {
+            let mut asked = self.frames.iter().filter(|frame| asks(frame, address));
+            asked.any(|frame| relay::takers(frame, topology).next().is_some())
+        })
+    }
+}
+
 impl Observer {
     /// Waits until nothing that `source` sent moves any more, and returns what was seen meanwhile.
     pub(super) async fn come_to_rest(
@@ -119,14 +149,14 @@ impl Observer {
         let dropped_before: u32 = self.taps.values().map(super::tap::Tap::dropped).sum();
         let mut rest = Rest {
             frames: Vec::new(),
+            failed: Vec::new(),
             doubt: None,
         };
-        let mut failed_neighbours = Vec::new();
         let forwarders = watch(world, topology);
         loop {
             // Looked at before the fences: a neighbour that fails in between sends its error
             // messages ahead of them, and one that is asked for anew shows an ARP request.
-            if collect_failures(world, &mut failed_neighbours)? {
+            if collect_failures(world, &mut rest.failed)? {
                 rest.doubt = Some("the kernel dropped notifications of neighbours".to_owned());
                 break;
             }
@@ -161,7 +191,7 @@ impl Observer {
                 break;
             }
         }
-        collect_failures(world, &mut failed_neighbours)?;
+        collect_failures(world, &mut rest.failed)?;
         let dropped: u32 = self.taps.values().map(super::tap::Tap::dropped).sum();
         if dropped != dropped_before {
             rest.doubt = Some(format!(
@@ -186,7 +216,7 @@ impl Observer {
             ));
         }
         if rest.doubt.is_none() {
-            rest.doubt = late_answer(&rest.frames, &failed_neighbours, topology);
+            rest.doubt = late_answer(&rest.frames, &rest.failed, topology);
         }
         Ok(rest)
     }
@@ -343,7 +373,7 @@ fn watch(world: &World, topology: &Topology) -> Watch {
 }
 
 /// A neighbour that the kernel gave up: the interface that it was asked for on, and its address.
-type Failed = (Port, IpAddr);
+pub(super) type Failed = (Port, IpAddr);
 
 /// Takes the notifications of all nodes and keeps which neighbours failed; tells whether some
 /// notifications were lost.

@@ -8,6 +8,7 @@
 //! * `idle/tutorials/gateway`: without any one of its operations, one of its expectations fails;
 //! * `causes/no-route/chain`: the cause, injected into another topology, is named from evidence;
 //! * `faults/cni-bridge/bridge-down`: a break in a network that somebody made is noticed, and named;
+//! * `forwarders/keep`: what a process keeps for a while is not lost, and what it swallows is;
 //! * `furnished/...`: what a world has for programs of others, and that nothing of it is left;
 //! * `identity/...`: the facts are the same bytes in every tier, as every user, on every machine;
 //! * `judge/...`: a script reaches the goal of a scenario in its own way, or is told why it does not;
@@ -41,6 +42,7 @@ mod differences;
 mod drivers;
 mod faults;
 mod flips;
+mod forwarders;
 mod furnished;
 mod identity;
 mod idle;
@@ -106,6 +108,7 @@ const KINDS: &[(&str, Cases)] = &[
     ("adapters/", adapters::trials),
     ("causes/", |_| causes::trials()),
     ("differences/", |_| differences::trials()),
+    ("forwarders/", |_| forwarders::trials()),
     ("drivers/", |_| drivers::trials()),
     ("faults/", |_| faults::trials()),
     ("flips/", flips::trials),
