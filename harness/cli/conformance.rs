@@ -13,7 +13,8 @@ use super::workers::{Told, run_all};
 use super::{ConformanceArgs, Exit, MatrixFormat};
 use crate::implement::{Choice, absence, installed_version};
 use crate::report::{
-    matrix_as_junit, matrix_as_markdown, matrix_as_table, matrix_changes, matrix_has_red,
+    matrix_as_junit, matrix_as_markdown, matrix_changes, matrix_has_red, matrix_row,
+    matrix_without_rows,
 };
 use crate::run::{Blame, Cell, Event, Runner};
 use crate::world::Tier;
@@ -48,8 +49,10 @@ pub(super) fn conformance(args: &ConformanceArgs) -> Exit {
         Err(exit) => return exit,
     };
     let mut worst = Exit::Pass;
+    let width = choices.iter().map(|choice| choice.name().len()).max();
     for choice in &choices {
         worst = worst.max(row(args, choice, &selected, &mut report));
+        report.end_row(width.unwrap_or_default());
     }
     if let Err(error) = report.close() {
         return unwritable(&error);
@@ -75,7 +78,21 @@ fn implementations(args: &ConformanceArgs) -> Result<Vec<Choice>, Exit> {
     if names.is_empty() {
         names = Choice::names().map(PathBuf::from).collect();
     }
-    names.iter().map(|name| choose(name)).collect()
+    let choices: Vec<Choice> = names
+        .iter()
+        .map(|name| choose(name))
+        .collect::<Result<_, _>>()?;
+    for (at, choice) in choices.iter().enumerate() {
+        let name = choice.name();
+        if choices[..at].iter().any(|other| other.name() == name) {
+            print_error(&format!(
+                "error[same-name]: two implementations are called `{name}`\n  \
+                 help: name each once; an adapter is called by its file, which can be renamed\n"
+            ));
+            return Err(Exit::Usage);
+        }
+    }
+    Ok(choices)
 }
 
 /// Tries one implementation: its row, then its cells.
@@ -215,10 +232,18 @@ impl Report {
         self.events.push(event);
     }
 
+    /// Prints the line of the row that has ended, for those who wait.
+    fn end_row(&mut self, width: usize) {
+        if self.format == MatrixFormat::Human {
+            let printed = print(&matrix_row(&self.events, width));
+            self.unwritable = self.unwritable.take().or(printed.err());
+        }
+    }
+
     /// Prints what can only be told when all is known.
     fn close(&mut self) -> std::io::Result<()> {
         match self.format {
-            MatrixFormat::Human => print(&matrix_as_table(&self.events))?,
+            MatrixFormat::Human => print(&matrix_without_rows(&self.events))?,
             MatrixFormat::Markdown => print(&matrix_as_markdown(&self.events))?,
             MatrixFormat::Junit => print(&matrix_as_junit(&self.events))?,
             MatrixFormat::Json => {}

@@ -172,7 +172,7 @@ pub enum OperationError {
         issue_url: Option<String>,
     },
     /// The implementation refused it, or failed in an orderly way.
-    #[error("{code}: {message}")]
+    #[error("{code}: {message}{}", on_new_lines(.stderr))]
     Declined {
         /// A word or number of its own.
         code: String,
@@ -255,4 +255,10 @@ impl OperationError {
             error => error.refusal().is_some_and(|kernel| kernel.is(reason)),
         }
     }
+}
+
+/// What else was said, below what was said first.
+fn on_new_lines(said: &str) -> String {
+    let lines = said.trim().lines();
+    lines.map(|line| format!("\n{line}")).collect()
 }

@@ -16,6 +16,7 @@ pub use doctor::doctor;
 pub use human::Human;
 pub use matrix::{
     matrix_as_junit, matrix_as_markdown, matrix_as_table, matrix_changes, matrix_has_red,
+    matrix_row, matrix_without_rows,
 };
 pub use pcapng::pcapng;
 pub use smoke::smoke_line;

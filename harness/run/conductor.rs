@@ -10,7 +10,9 @@ use super::request::{Instead, Request, Trial};
 use crate::implement::{self, Implementation, OperationError};
 use crate::judge::{Verdict, judge_operation};
 use crate::observe::{ObserveError, Observer, open_tunnel};
-use crate::scenario::{HOST, Item, Located, Netns, NodeName, Operation, Scenario, Span, Step};
+use crate::scenario::{
+    HOST, Item, Located, Netns, NodeName, Operation, Requirement, Scenario, Span, Step,
+};
 use crate::world::{Baseline, PINS, SettleError, Stage, World, WorldError, exhaustion_cure};
 
 /// Why a scenario was not carried through.
@@ -85,6 +87,8 @@ pub(super) async fn carry_through(
         deadlines: request.deadlines,
         trial: request.trial,
         fault: request.fault.clone(),
+        requirement: scenario.requirement(),
+        introduced: false,
     };
     match conductor.run(request, scenario).await {
         Ok(()) | Err(Stop::Operation | Stop::Shown) => {}
@@ -146,6 +150,10 @@ pub(super) struct Conductor<'a> {
     pub(super) trial: Option<Trial>,
     /// What breaks on the way.
     pub(super) fault: Option<FaultAt>,
+    /// How much the scenario asks.
+    pub(super) requirement: Requirement,
+    /// Whether it was told who the implementation says it is.
+    pub(super) introduced: bool,
 }
 
 impl Conductor<'_> {
@@ -194,7 +202,6 @@ impl Conductor<'_> {
         }
         match before.filter(|_| self.trial.is_none()) {
             Some(before) => {
-                self.introduce()?;
                 self.under_way = "what is left at the end".to_owned();
                 let taken = within(self.deadlines.step, self.take_away(world, &before)).await;
                 taken.unwrap_or_else(|late| Err(self.late(late)))
@@ -344,6 +351,7 @@ impl Conductor<'_> {
             {
                 return Err(error.clone().into());
             }
+            self.introduce()?;
             let mut judgement = judge_operation(item, &result);
             if let (Operation::Attach(attach), Ok(())) = (&item.operation, &result)
                 && let Some(reason) = self.false_claim(world, attach).await?

@@ -12,7 +12,8 @@ use crate::kernel::route::LinkKind;
 use crate::kernel::{KernelError, NftSocket};
 use crate::observe::facts;
 use crate::scenario::{
-    Attach, FactKind, Item, LinkRef, NodeName, Observation, Observed, Operation, Scenario,
+    Attach, FactKind, Item, LinkRef, NodeName, Observation, Observed, Operation, Requirement,
+    Scenario,
 };
 use crate::world::{Node, SettleError, Topology, WORKDIR, World, written};
 
@@ -121,7 +122,7 @@ impl Conductor<'_> {
     ) -> Result<(), Stop> {
         for observation in observations {
             let value = match &observation.of {
-                Observed::Intent(operation) => self.try_out(world, operation).await?,
+                Observed::Intent(operation) => self.try_out(world, operation, observation).await?,
                 Observed::Probe(probe) => {
                     let topology = world.settle().await?;
                     let answer = self
@@ -163,14 +164,48 @@ impl Conductor<'_> {
         Ok(())
     }
 
-    /// Carries an intent out and says what came of it, whatever that is.
-    async fn try_out(&mut self, world: &mut World, operation: &Operation) -> Result<String, Stop> {
+    /// Carries an intent out and says what came of it: done, or refused. What the implementation does not
+    /// do is an answer where nothing is asked; where something is, the scenario is not for it. What is no
+    /// answer at all ends every scenario.
+    async fn try_out(
+        &mut self,
+        world: &mut World,
+        operation: &Operation,
+        observation: &Observation,
+    ) -> Result<String, Stop> {
         self.leave_containers(operation);
-        match self.implementation.apply(world, operation).await {
-            Ok(()) => Ok("done".to_owned()),
-            Err(OperationError::World(error)) => Err(error.into()),
-            Err(error) => Ok(format!("refused: {error}")),
+        let result = self.implementation.apply(world, operation).await;
+        self.introduce()?;
+        let error = match &result {
+            Ok(()) => return Ok("done".to_owned()),
+            Err(OperationError::World(error)) => return Err(error.clone().into()),
+            Err(error) => error,
+        };
+        let judgement = judge_operation(&Item::bare(operation.clone()), &result);
+        let is_answer = match judgement.verdict {
+            Verdict::Error => false,
+            Verdict::Unsupported | Verdict::Skipped => self.requirement == Requirement::Info,
+            _ => true,
+        };
+        if is_answer {
+            let how = match judgement.verdict {
+                Verdict::Fail => "refused",
+                verdict => verdict.word(),
+            };
+            return Ok(format!("{how}: {error}"));
         }
+        send(&Event::Operation {
+            scenario: self.scenario.to_owned(),
+            step: self.step,
+            command: operation.command(),
+            ran: Vec::new(),
+            verdict: judgement.verdict,
+            fails: None,
+            reason: judgement.reason,
+            lacks: judgement.lacks,
+            line: self.line_of(observation.span),
+        })?;
+        Err(Stop::Operation)
     }
 
     /// Closes what is open in containers that go with their last endpoint: it would keep them.
@@ -231,11 +266,14 @@ impl Conductor<'_> {
         Ok(())
     }
 
-    /// Tells who the implementation says it is.
-    pub(super) fn introduce(&self) -> Result<(), Stop> {
+    /// Tells who the implementation says it is, as soon as it has said so.
+    pub(super) fn introduce(&mut self) -> Result<(), Stop> {
         let Some(hello) = self.implementation.hello() else {
             return Ok(());
         };
+        if std::mem::replace(&mut self.introduced, true) {
+            return Ok(());
+        }
         Ok(send(&Event::Hello {
             scenario: self.scenario.to_owned(),
             implementation: hello.name.clone(),

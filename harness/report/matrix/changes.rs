@@ -7,8 +7,8 @@ use super::Matrix;
 use crate::run::{Event, Shown};
 
 /// Says what is otherwise in a later report: cells that came, went, came out otherwise, or show something
-/// else. Empty where nothing is. Times and versions do not count; a version is named where a cell of its
-/// row has changed.
+/// else. Empty where nothing is. Times and versions do not count, and neither does what was not tried this
+/// time: who has no row, or which scenario no cell.
 pub fn matrix_changes(before: &[Event], now: &[Event]) -> String {
     let (before, now) = (Matrix::of(before), Matrix::of(now));
     let keys: BTreeSet<_> = before.cells.keys().chain(now.cells.keys()).collect();
@@ -17,6 +17,7 @@ pub fn matrix_changes(before: &[Event], now: &[Event]) -> String {
         let (implementation, scenario) = key;
         let change = match (before.cells.get(key), now.cells.get(key)) {
             (None, Some(cell)) => format!("new: {}", cell.verdict),
+            (Some(_), None) if !now.has_tried(implementation, scenario) => continue,
             (Some(cell), None) => format!("gone, was {}", cell.verdict),
             (Some(was), Some(is)) if was.verdict != is.verdict => {
                 let why = is.reason.map(|reason| format!(" ({reason})"));

@@ -109,7 +109,7 @@ fn information(matrix: &Matrix<'_>, text: &mut String) {
         for Observation { of, values } in matrix.shown(asked) {
             let _ = writeln!(text, "- {of}");
             for (value, names) in values {
-                let _ = writeln!(text, "  - {}: `{}`", names.join(", "), one_line(value));
+                let _ = writeln!(text, "  - {}: `{}`", names.join(", "), one_line(&value));
             }
         }
     }

@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 pub use changes::matrix_changes;
 pub use junit::matrix_as_junit;
 pub use markdown::matrix_as_markdown;
-pub use table::matrix_as_table;
+pub use table::{matrix_as_table, matrix_row, matrix_without_rows};
 
 use crate::judge::Verdict;
 use crate::run::{Event, Shown};
@@ -53,7 +53,17 @@ struct Asked<'a> {
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Observation<'a> {
     of: &'a str,
-    values: Vec<(&'a str, Vec<&'a str>)>,
+    values: Vec<(String, Vec<&'a str>)>,
+}
+
+/// Why an implementation does not pass some scenarios.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Reason<'a> {
+    name: &'a str,
+    verdict: Verdict,
+    red: bool,
+    reason: String,
+    scenarios: Vec<&'a str>,
 }
 
 /// All of it, by name.
@@ -136,6 +146,21 @@ impl<'a> Matrix<'a> {
         self.cells.get(&(row.name, asked.scenario))
     }
 
+    /// Counts what is red.
+    fn red(&self) -> usize {
+        let of_row = |row| {
+            let cells = self.cells_of(row);
+            cells.filter(|(asked, cell)| is_red(asked, cell)).count()
+        };
+        self.rows.iter().map(of_row).sum()
+    }
+
+    /// Tells whether somebody was tried, and a scenario was.
+    fn has_tried(&self, implementation: &str, scenario: &str) -> bool {
+        self.rows.iter().any(|row| row.name == implementation)
+            && self.asked.iter().any(|asked| asked.scenario == scenario)
+    }
+
     /// Goes through the cells of an implementation.
     fn cells_of<'b>(
         &'b self,
@@ -145,50 +170,68 @@ impl<'a> Matrix<'a> {
         self.asked.iter().filter_map(cell)
     }
 
-    /// What of it is red, in the order of the matrix.
-    fn red(&self) -> Vec<(&Row<'a>, &Asked<'a>, &Cell<'a>)> {
-        let mut red = Vec::new();
-        for row in &self.rows {
-            let cells = self
-                .cells_of(row)
-                .filter(|(asked, cell)| is_red(asked, cell));
-            red.extend(cells.map(|(asked, cell)| (row, asked, cell)));
-        }
-        red
+    /// What an INFO scenario has shown, one thing after the other, each with what was seen. Who did not
+    /// come so far that it could be seen is there too, with the reason.
+    fn shown(&self, asked: &Asked<'a>) -> Vec<Observation<'a>> {
+        let tried = self.rows.iter().filter_map(|row| {
+            let cell = self.cell(row, asked)?;
+            (cell.verdict == Verdict::Pass).then_some((row.name, cell))
+        });
+        let tried: Vec<_> = tried.collect();
+        let longest = tried.iter().map(|(_, cell)| cell.observed);
+        let longest = longest.max_by_key(|it| it.len()).unwrap_or_default();
+        let observation = |(at, Shown { of, .. }): (usize, &'a Shown)| {
+            let mut values: Vec<(String, Vec<&'a str>)> = Vec::new();
+            for (name, cell) in &tried {
+                let value = match (cell.observed.get(at), cell.reason) {
+                    (Some(shown), _) => shown.value.clone(),
+                    (None, Some(reason)) => format!("not looked at, for {}", one_line(reason)),
+                    (None, None) => "not looked at".to_owned(),
+                };
+                match values.iter_mut().find(|(seen, _)| *seen == value) {
+                    Some((_, names)) => names.push(name),
+                    None => values.push((value, vec![name])),
+                }
+            }
+            values.sort_by_key(|(_, names)| std::cmp::Reverse(names.len()));
+            Observation { of, values }
+        };
+        longest.iter().enumerate().map(observation).collect()
     }
 
-    /// What an INFO scenario has shown, one thing after the other, each with what was seen.
-    fn shown(&self, asked: &Asked<'a>) -> Vec<Observation<'a>> {
-        let mut observations: Vec<Observation<'a>> = Vec::new();
+    /// Why cells are as they are: every reason with the scenarios in which it was told, by implementation.
+    fn reasons(&self, verdicts: &[Verdict]) -> Vec<Reason<'a>> {
+        let mut reasons: Vec<Reason<'a>> = Vec::new();
         for row in &self.rows {
-            let shown = self.cell(row, asked).map_or(&[][..], |cell| cell.observed);
-            for (at, Shown { of, value }) in shown.iter().enumerate() {
-                // One thing can be looked at twice, before and after.
-                let before = shown.iter().take(at).filter(|it| it.of == *of).count();
-                let mut same = observations.iter_mut().filter(|it| it.of == of);
-                let values = match same.nth(before) {
-                    Some(observation) => &mut observation.values,
-                    None => {
-                        let values = Vec::new();
-                        observations.push(Observation { of, values });
-                        match observations.last_mut() {
-                            Some(observation) => &mut observation.values,
-                            None => continue,
-                        }
-                    }
+            for (asked, cell) in self.cells_of(row) {
+                if !verdicts.contains(&cell.verdict) {
+                    continue;
+                }
+                let reason = one_line(cell.reason.unwrap_or("no reason is known"));
+                // What is not done is the same thing, whatever operation met it first.
+                let reason = match cell.verdict {
+                    Verdict::Unsupported => reason
+                        .split_once(": ")
+                        .map_or(reason.clone(), |(_, why)| why.to_owned()),
+                    _ => reason,
                 };
-                match values.iter_mut().find(|(seen, _)| seen == value) {
-                    Some((_, names)) => names.push(row.name),
-                    None => values.push((value, vec![row.name])),
+                let same = |it: &&mut Reason<'a>| {
+                    (it.name, it.verdict, it.red) == (row.name, cell.verdict, is_red(asked, cell))
+                        && it.reason == reason
+                };
+                match reasons.iter_mut().find(same) {
+                    Some(known) => known.scenarios.push(asked.scenario),
+                    None => reasons.push(Reason {
+                        name: row.name,
+                        verdict: cell.verdict,
+                        red: is_red(asked, cell),
+                        reason,
+                        scenarios: vec![asked.scenario],
+                    }),
                 }
             }
         }
-        for observation in &mut observations {
-            observation
-                .values
-                .sort_by_key(|(_, names)| std::cmp::Reverse(names.len()));
-        }
-        observations
+        reasons
     }
 
     /// What is left of networks that were taken away, in any scenario: every set of lines, with those that
@@ -293,5 +336,5 @@ fn is_red(asked: &Asked<'_>, cell: &Cell<'_>) -> bool {
 
 /// Tells whether anything in the matrix is red.
 pub fn matrix_has_red(events: &[Event]) -> bool {
-    !Matrix::of(events).red().is_empty()
+    Matrix::of(events).red() > 0
 }

@@ -27,32 +27,47 @@ fn sign(asked: &Asked<'_>, cell: Option<&Cell<'_>>) -> char {
 const LEGEND: &str = ". pass   i information   F fail   E not decided   - not supported   s skipped   \
                       x known to fail   X known to fail, and passes";
 
-/// Writes the matrix for a terminal: who was tried, scenario by scenario, what is red and why, and in
-/// what those that pass differ.
+/// Writes the matrix for a terminal: who was tried, scenario by scenario, what does not pass and why, and
+/// in what those that pass differ.
 pub fn matrix_as_table(events: &[Event]) -> String {
     let matrix = Matrix::of(events);
-    let mut text = String::new();
-    let width = matrix
-        .rows
-        .iter()
-        .map(|row| row.name.len())
-        .max()
-        .unwrap_or(0);
-    for (at, row) in matrix.rows.iter().enumerate() {
-        let _ = writeln!(
-            text,
-            "{:>3}  {:<width$}  {}",
-            at + 1,
-            row.name,
-            state(&matrix, row)
-        );
+    let width = matrix.rows.iter().map(|row| row.name.len()).max();
+    let rows = 0..matrix.rows.len();
+    let rows: String = rows
+        .map(|at| line(&matrix, at, width.unwrap_or_default()))
+        .collect();
+    rows + &matrix_without_rows(events)
+}
+
+/// Writes the line of who was tried last; `width` is the length of the longest name, in characters.
+pub fn matrix_row(events: &[Event], width: usize) -> String {
+    let matrix = Matrix::of(events);
+    match matrix.rows.len().checked_sub(1) {
+        Some(last) => line(&matrix, last, width),
+        None => String::new(),
     }
-    text += "\n";
+}
+
+/// Writes all of [`matrix_as_table`] but the lines of those who were tried, which [`matrix_row`] writes as
+/// they come.
+pub fn matrix_without_rows(events: &[Event]) -> String {
+    let matrix = Matrix::of(events);
+    let mut text = "\n".to_owned();
     grid(&matrix, &mut text);
-    red(&matrix, &mut text);
+    failures(&matrix, &mut text);
+    others(&matrix, &mut text);
     shown(&matrix, &mut text);
     left(&matrix, &mut text);
+    summary(&matrix, &mut text);
     text
+}
+
+fn line(matrix: &Matrix<'_>, at: usize, width: usize) -> String {
+    let Some(row) = matrix.rows.get(at) else {
+        return String::new();
+    };
+    let state = state(matrix, row);
+    format!("{:>3}  {:<width$}  {state}\n", at + 1, row.name)
 }
 
 fn state(matrix: &Matrix<'_>, row: &Row<'_>) -> String {
@@ -98,16 +113,67 @@ fn grid(matrix: &Matrix<'_>, text: &mut String) {
     let _ = writeln!(text, "\n{LEGEND}");
 }
 
-fn red(matrix: &Matrix<'_>, text: &mut String) {
-    for (row, asked, cell) in matrix.red() {
-        let reason = cell.reason.unwrap_or("no reason is known");
-        let word = cell.verdict.word().to_uppercase();
+/// What fails, red or not, or is not decided.
+fn failures(matrix: &Matrix<'_>, text: &mut String) {
+    let reasons = matrix.reasons(&[Verdict::Fail, Verdict::Error, Verdict::Xpass]);
+    for reason in &reasons {
+        let word = reason.verdict.word().to_uppercase();
+        let (name, scenarios) = (reason.name, reason.scenarios.join(", "));
+        let not_red = if reason.red { "" } else { " (not red)" };
         let _ = writeln!(
             text,
-            "\n{word}  {} {}\n      {reason}",
-            row.name, asked.scenario
+            "\n{word}  {name} {scenarios}{not_red}\n      {}",
+            reason.reason
         );
     }
+    if !reasons.is_empty() {
+        text.push_str(
+            "\n`netproof run --implementation NAME SCENARIO` shows where a packet ended, and why\n",
+        );
+    }
+}
+
+/// What is not done, left out, or known to fail.
+fn others(matrix: &Matrix<'_>, text: &mut String) {
+    for verdict in [Verdict::Unsupported, Verdict::Skipped, Verdict::Xfail] {
+        let mut name = "";
+        for reason in matrix.reasons(&[verdict]) {
+            if reason.name != name {
+                name = reason.name;
+                let _ = writeln!(text, "\n{}  {name}", verdict.word().to_uppercase());
+            }
+            let scenarios = reason.scenarios.join(", ");
+            let _ = writeln!(text, "      {}\n        {scenarios}", reason.reason);
+        }
+    }
+}
+
+/// How many cells came out how.
+fn summary(matrix: &Matrix<'_>, text: &mut String) {
+    let count = |verdict: Verdict| {
+        let cells = matrix.cells.values();
+        cells.filter(|cell| cell.verdict == verdict).count()
+    };
+    let counts: Vec<String> = Verdict::ALL
+        .into_iter()
+        .map(|verdict| (verdict, count(verdict)))
+        .filter(|(_, count)| *count > 0)
+        .map(|(verdict, count)| format!("{count} {verdict}"))
+        .collect();
+    let tried = matrix.rows.iter().filter(|row| row.absent.is_none());
+    let (tried, red) = (tried.count(), matrix.red());
+    let _ = writeln!(
+        text,
+        "\nSummary: {} of {} implementations tried, {} cells: {}; {red} red",
+        tried,
+        matrix.rows.len(),
+        matrix.cells.len(),
+        if counts.is_empty() {
+            "none".to_owned()
+        } else {
+            counts.join(", ")
+        }
+    );
 }
 
 /// In what implementations differ that need not be the same.
@@ -129,7 +195,7 @@ fn shown(matrix: &Matrix<'_>, text: &mut String) {
             }
             let _ = writeln!(text, "      {of}");
             for (value, names) in values {
-                let _ = writeln!(text, "        {}", one_line(value));
+                let _ = writeln!(text, "        {}", one_line(&value));
                 let _ = writeln!(text, "          {}", names.join(", "));
             }
         }

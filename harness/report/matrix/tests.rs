@@ -104,6 +104,8 @@ fn what_has_changed_is_named_and_nothing_else() {
     assert_eq!(matrix_changes(&before, &now), "b x: fail -> pass\n");
     let changes = matrix_changes(&before, &before[..4]);
     assert_eq!(changes, "b x: gone, was fail\nb y: gone, was unsupported\n");
+    assert_eq!(matrix_changes(&before, &before[..3]), "", "b was not tried");
+    assert_eq!(matrix_changes(&before, &before[..2]), "", "nor was y");
 }
 
 fn shown(name: &str, values: &[(&str, &str)]) -> Event {
@@ -117,6 +119,15 @@ fn shown(name: &str, values: &[(&str, &str)]) -> Event {
     cell
 }
 
+/// The cell of one that nothing was seen of.
+fn ended_early(name: &str) -> Event {
+    let mut cell = cell(name, "z", Requirement::Info, Verdict::Fail);
+    if let Event::Cell { verdict, .. } = &mut cell {
+        *verdict = Verdict::Pass;
+    }
+    cell
+}
+
 #[test]
 fn what_differs_stands_beside_those_who_show_it() {
     let report = [
@@ -126,16 +137,30 @@ fn what_differs_stands_beside_those_who_show_it() {
         shown("b", &[("ttl", "64"), ("lo", "down"), ("lo", "down")]),
         row("c", None),
         shown("c", &[("ttl", "64"), ("lo", "down")]),
+        row("d", None),
+        ended_early("d"),
     ];
     let table = matrix_as_table(&report);
     let expected = "INFO  z
-      ttl: 64
+      ttl
+        64
+          a, b, c
+        not looked at, for because | of it
+          d
       lo
         down
           b, c
         up
           a
-      lo: down
+        not looked at, for because | of it
+          d
+      lo
+        down
+          a, b
+        not looked at
+          c
+        not looked at, for because | of it
+          d
 ";
     assert!(table.contains(expected), "{table}");
     let page = matrix_as_markdown(&report);
