@@ -110,7 +110,9 @@ async fn measure_in_world(size: usize) {
         Baseline::default(),
     )
     .unwrap();
-    let mut native = Choice::Native.make(false, Duration::ZERO).unwrap();
+    let mut native = Choice::Native
+        .make(false, Duration::ZERO, Tier::User)
+        .unwrap();
     for item in &scenario.given {
         native.apply(&mut world, &item.operation).await.unwrap();
     }

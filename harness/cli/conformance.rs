@@ -97,7 +97,11 @@ fn implementations(args: &ConformanceArgs) -> Result<Vec<Choice>, Exit> {
 
 /// Tries one implementation: its row, then its cells.
 fn row(args: &ConformanceArgs, choice: &Choice, selected: &[Selected], to: &mut Report) -> Exit {
-    let (name, tier) = (choice.name(), choice.tier());
+    let name = choice.name();
+    let tier = match choice {
+        Choice::Adapter { .. } => args.tier.into(),
+        _ => choice.tier(),
+    };
     let version = installed_version(choice);
     let absent = absence(choice).or_else(|| no_world(tier));
     to.take(Event::Row {

@@ -148,6 +148,9 @@ struct ConformanceArgs {
     /// An adapter of somebody's own, `exec:PATH` or `serve:PATH`. May be given more than once.
     #[arg(long, value_name = "PATH")]
     adapter: Vec<PathBuf>,
+    /// Which privileges the worlds of adapters are made with; everybody else's are known.
+    #[arg(long, value_enum, default_value_t = TierArg::User)]
+    tier: TierArg,
     /// How to report.
     #[arg(long, value_enum, default_value_t = MatrixFormat::Human)]
     format: MatrixFormat,

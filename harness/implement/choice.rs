@@ -254,7 +254,7 @@ impl Choice {
     }
 
     /// Makes the implementation, of which nothing has been asked yet, for a scenario with intents or one
-    /// without. A reply to an intent may take as long as the deadline.
+    /// without, in a world of that tier. A reply to an intent may take as long as the deadline.
     ///
     /// # Errors
     ///
@@ -263,15 +263,16 @@ impl Choice {
         &self,
         with_intents: bool,
         deadline: Duration,
+        tier: Tier,
     ) -> Result<Box<dyn Implementation>, Diagnostics> {
         if let Some(info) = self.driver() {
             let driver = (info.make)();
-            let intents = Intents::new(info.name, driver, with_intents, deadline);
+            let intents = Intents::new(info.name, driver, with_intents, deadline, tier);
             return Ok(Box::new(intents));
         }
         if let Self::Adapter { path, transport } = self {
             let driver = Box::new(Adapter::new(path, *transport, false));
-            let intents = Intents::new(&self.name(), driver, with_intents, deadline);
+            let intents = Intents::new(&self.name(), driver, with_intents, deadline, tier);
             return Ok(Box::new(intents));
         }
         let inner: Box<dyn Implementation> = match self.manifest()? {

@@ -1,7 +1,7 @@
 //! Intents for an implementation that takes them: its requests, and what is kept between them.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use futures_util::future::join_all;
@@ -9,15 +9,16 @@ use nix::unistd::Pid;
 use serde_json::Value;
 
 use super::driver::Driver;
+use super::programs::is_there;
 use super::protocol::{
     Asked, CHECK, EndpointSpec, Hello, NAMESPACES, NetworkSpec, Op, PROTOCOL, PublishSpec, Reply,
-    Request,
+    Request, Requires,
 };
 use super::{Applied, Checked, Checking, EndpointClaim, Implementation, Native, OperationError};
 use crate::scenario::{
     Attach, Detach, LinkRef, Located, Netns, Network, NetworkName, NodeName, Operation,
 };
-use crate::world::{WORKDIR, World, end_process};
+use crate::world::{Tier, WORKDIR, World, end_process};
 
 /// Asks a driver for networks and endpoints. What is of level 1 in the same scenario is the world's
 /// doing, and native; a scenario that has nothing else is not for it.
@@ -28,6 +29,8 @@ pub(super) struct Intents {
     native: Option<Native>,
     /// How long a reply may take.
     deadline: Duration,
+    /// The privileges of the world.
+    tier: Tier,
     hello: Option<Hello>,
     seq: u64,
     networks: BTreeMap<NetworkName, NetworkSpec>,
@@ -55,12 +58,14 @@ impl Intents {
         driver: Box<dyn Driver>,
         with_intents: bool,
         deadline: Duration,
+        tier: Tier,
     ) -> Self {
         Self {
             name: name.to_owned(),
             driver,
             native: with_intents.then(Native::default),
             deadline,
+            tier,
             hello: None,
             seq: 0,
             networks: BTreeMap::new(),
@@ -136,8 +141,41 @@ impl Intents {
             let problem = format!("it speaks protocol {}, not {PROTOCOL}", hello.protocol);
             return Err(super::Broken(problem).into());
         }
+        let missing = self.missing(&hello.requires);
         self.hello = Some(hello);
-        Ok(())
+        missing.map_or(Ok(()), Err)
+    }
+
+    /// Says what the implementation needs and this world does not have.
+    fn missing(&self, requires: &Requires) -> Option<OperationError> {
+        let Requires {
+            tier,
+            devices,
+            binaries,
+            writes: _,
+        } = requires;
+        if let Some(binary) = binaries.iter().find(|it| !is_there(it)) {
+            return Some(OperationError::NoProgram(binary.clone()));
+        }
+        let not_done = |feature: &str, reason: String| OperationError::NotDone {
+            implementation: self.name.clone(),
+            feature: feature.to_owned(),
+            reason,
+        };
+        if let Some(device) = devices.iter().find(|it| !Path::new(it).exists()) {
+            let reason = format!("there is no `{device}` in this world");
+            return Some(not_done("requires.devices", reason));
+        }
+        let (needs, has) = (tier.unwrap_or_default(), self.tier);
+        let rank = |tier| Tier::ALL.iter().position(|it| *it == tier);
+        (rank(needs) > rank(has)).then(|| {
+            let reason = format!(
+                "it needs the tier `{0}`, and this is `{1}`: `--tier {0}` makes the other",
+                needs.word(),
+                has.word()
+            );
+            not_done("requires.tier", reason)
+        })
     }
 
     fn has(&self, feature: &str) -> bool {

@@ -10,6 +10,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::world::Tier;
+
 /// The version of the protocol.
 pub const PROTOCOL: u32 = 1;
 
@@ -239,7 +241,7 @@ pub struct Hello {
 pub struct Requires {
     /// The least privileges that it runs with: `user`, `subuid` or `root`; `user` when it is not given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub tier: Option<String>,
+    pub tier: Option<Tier>,
     /// Devices, such as `/dev/net/tun`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub devices: Vec<String>,

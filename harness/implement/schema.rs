@@ -93,6 +93,12 @@ fn fits(root: &Value, schema: &Value, value: &Value, at: &str) -> Result<(), Str
                 true
             }
             "oneOf" | "anyOf" => {
+                if let Some(words) = words(rule)
+                    && !words.contains(&value)
+                {
+                    let listed: Vec<String> = words.iter().map(ToString::to_string).collect();
+                    return Err(format!("{} is none of {}", place(at), listed.join(", ")));
+                }
                 let found = rule.as_array().into_iter().flatten();
                 let found: Vec<_> = found.map(|of| fits(root, of, value, at)).collect();
                 match found.iter().filter(|it| it.is_ok()).count() {
@@ -118,6 +124,12 @@ fn fits(root: &Value, schema: &Value, value: &Value, at: &str) -> Result<(), Str
         }
     }
     Ok(())
+}
+
+/// The words of a choice that has nothing but words.
+fn words(choice: &Value) -> Option<Vec<&Value>> {
+    let words = choice.as_array()?.iter().map(|of| of.get("const"));
+    words.collect()
 }
 
 /// The reason that goes deepest: of several forms, that is the one which was meant.

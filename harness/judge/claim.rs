@@ -28,7 +28,16 @@ pub fn judge_claim(claim: &EndpointClaim, table: &[String]) -> Option<String> {
     };
     (has != claimed).then(|| {
         let (claimed, has) = (listed(&claimed), listed(&has));
-        format!("it claims {claimed} for {}, which has {has}", claim.on)
+        let bare = claim.addresses.iter().any(|it| !it.contains('/'));
+        let help = if bare {
+            "; a claim has the length of the prefix, as in 10.0.0.2/24"
+        } else {
+            ""
+        };
+        format!(
+            "it claims {claimed} for {}, which has {has}{help}",
+            claim.on
+        )
     })
 }
 

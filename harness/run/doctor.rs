@@ -28,7 +28,7 @@ steps:
 /// Nothing of the machine is changed, and nothing is left behind.
 pub fn examine(tell: &mut dyn FnMut(Check)) -> Vec<Tier> {
     let mut tiers = Vec::new();
-    for tier in [Tier::User, Tier::Subuid, Tier::Root] {
+    for tier in Tier::ALL {
         let check = try_tier(tier);
         if check.status == Status::Ok {
             tiers.push(tier);

@@ -59,10 +59,11 @@ fn run_scenario(request: &Request) -> ExitStatus {
             );
         }
     };
-    let implementation = match request
-        .implementation
-        .make(scenario.has_intents(), request.deadlines.operation)
-    {
+    let implementation = match request.implementation.make(
+        scenario.has_intents(),
+        request.deadlines.operation,
+        request.tier,
+    ) {
         Ok(implementation) => implementation,
         Err(errors) => {
             let message = format!("not checked: {errors}");

@@ -19,6 +19,7 @@ use nix::sys::signal::{SigSet, SigmaskHow, Signal, kill};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::{ForkResult, Pid, getgid, getppid, getuid, pipe2};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::error::{Stage, WorldError};
@@ -27,7 +28,7 @@ use super::ids::Mapper;
 use super::sys;
 
 /// Which privileges a world is made with.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Tier {
     /// A user namespace with one id: no privileges needed.
@@ -40,6 +41,9 @@ pub enum Tier {
 }
 
 impl Tier {
+    /// Every tier, that with the least privileges first.
+    pub const ALL: [Self; 3] = [Self::User, Self::Subuid, Self::Root];
+
     /// Returns the word that stands for the tier on the command line.
     pub fn word(self) -> &'static str {
         match self {

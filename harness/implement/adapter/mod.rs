@@ -5,6 +5,7 @@
 
 mod exec;
 mod read;
+mod script;
 mod serve;
 
 use std::path::{Path, PathBuf};
@@ -17,7 +18,6 @@ use serde_json::Value;
 use super::driver::{Answered, Broken, Driver};
 use super::programs::PATH;
 use super::protocol::{Op, PROTOCOL, Reply, Request};
-use super::refusal::last_line;
 use crate::world::{Companion, World};
 use exec::Exec;
 use serve::Serve;
@@ -167,17 +167,30 @@ fn start(program: &Path, workdir: &Path) -> Result<Companion, Broken> {
         .env("LC_ALL", "C")
         .env("NETPROOF_PROTOCOL", PROTOCOL.to_string());
     Companion::start(&mut command).map_err(|error| {
-        let why = error.reason.to_string();
+        let why = match script::problem(program) {
+            Some(problem) => problem,
+            None => error.reason.to_string(),
+        };
         Broken(format!("{} cannot be started: {why}", program.display()))
     })
 }
 
+/// How many lines of what it said last are told: what went wrong stands often before where it did.
+const LAST_LINES: usize = 3;
+
 /// Says what it wrote last to standard error, where it wrote anything.
 fn last_words(companion: &Companion) -> String {
     let errors = companion.errors();
-    match last_line(&errors) {
-        "" => String::new(),
-        line => format!("; it said last: {}", shortened(line)),
+    let lines = errors
+        .lines()
+        .map(str::trim)
+        .filter(|line| !line.is_empty());
+    let mut last: Vec<String> = lines.rev().take(LAST_LINES).map(shortened).collect();
+    last.reverse();
+    last.dedup();
+    match last.as_slice() {
+        [] => String::new(),
+        lines => format!("; it said last: {}", lines.join(" / ")),
     }
 }
 
@@ -217,7 +230,8 @@ fn unheard(error: &std::io::Error) -> Broken {
 /// Cuts what is quoted in a sentence.
 fn shortened(text: &str) -> String {
     const SHOWN: usize = 100;
-    let text = text.trim().escape_debug().to_string().replace("\\\"", "\"");
+    let text = text.trim().escape_debug().to_string();
+    let text = text.replace("\\\"", "\"").replace("\\'", "'");
     match text.char_indices().nth(SHOWN) {
         Some((at, _)) => format!("{}...", &text[..at]),
         None => text,

@@ -35,9 +35,19 @@ pub(super) fn read(what: &str, said: &[u8], validating: bool) -> Result<Reply, B
         schema::check(&schema::reply(), &value)
             .map_err(|why| Broken(format!("{what} is not as the schema says: {why}")))?;
     }
-    serde_json::from_value(value).map_err(|error| {
+    serde_path_to_error::deserialize(value).map_err(|error| {
+        let mut path = error.path().to_string();
+        let why = error.into_inner().to_string();
+        // It names the field itself.
+        if why.starts_with("unknown field") {
+            path.truncate(path.rfind('.').unwrap_or_default());
+        }
+        let place = match path.as_str() {
+            "" | "." => String::new(),
+            path => format!("`{path}`: "),
+        };
         Broken(format!(
-            "{what} is not of protocol 1, {error}: `{}`",
+            "{what} is not of protocol 1, {place}{why}: `{}`",
             shown()
         ))
     })
@@ -62,6 +72,10 @@ mod tests {
         "it is not of protocol 1, unknown field `x`"
     )]
     #[case::list("[]", "it is not of protocol 1, ")]
+    #[case::type_of_a_field(
+        r#"{"seq":1,"ok":true,"hello":{"protocol":"1","name":"x","version":"1"}}"#,
+        "it is not of protocol 1, `hello.protocol`: invalid type: string \"1\", expected u32"
+    )]
     fn what_is_no_reply_is_told(#[case] said: &str, #[case] begins: &str) {
         let Broken(why) = read("it", said.as_bytes(), false).unwrap_err();
         assert!(why.starts_with(begins), "{why}");

@@ -150,3 +150,87 @@ fn who_is_absent_has_a_row_and_is_required_only_by_name() {
     assert_eq!(code, Some(3), "{errors}");
     assert!(errors.contains("help: install it"), "{errors}");
 }
+
+/// Writes an adapter of a few lines of shell, which has the request in `$request`.
+fn adapter(folder: &Path, name: &str, lines: &str) -> String {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    let path = folder.join(name);
+    fs::write(&path, format!("#!/bin/sh\nread -r request\n{lines}\n")).unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+    format!("exec:{}", path.display())
+}
+
+fn cell_of(adapter: &str, scenario: &str) -> Value {
+    let arguments = ["--format", "json", "--adapter", adapter, scenario];
+    let (_, text, errors) = said(&conformance(&arguments).output().unwrap());
+    let last = text.lines().last().ok_or(errors).unwrap();
+    serde_json::from_str(last).unwrap()
+}
+
+#[rstest]
+#[case::binary(
+    r#""binaries":["no-such-program"]"#,
+    "there is no program `no-such-program`"
+)]
+#[case::device(r#""devices":["/dev/nope"]"#, "there is no `/dev/nope` in this world")]
+#[case::tier(r#""tier":"root""#, "`--tier root` makes the other")]
+fn what_an_adapter_needs_and_does_not_find_is_unsupported(
+    #[case] requires: &str,
+    #[case] reason: &str,
+) {
+    let folder = tempfile::tempdir().unwrap();
+    let reply = format!(
+        r#"{{"seq":1,"ok":true,"hello":{{"protocol":1,"name":"x","version":"7","requires":{{{requires}}}}}}}"#
+    );
+    let adapter = adapter(folder.path(), "needs.sh", &format!("echo '{reply}'"));
+    let cell = cell_of(&adapter, "containers/two-endpoints");
+    assert_eq!(cell["verdict"], "unsupported", "{cell}");
+    assert_eq!(cell["version"], "7", "it has said who it is");
+    assert!(cell["reason"].as_str().unwrap().contains(reason), "{cell}");
+}
+
+/// Says who it is, and has another answer for everything else.
+fn answers(folder: &Path, name: &str, otherwise: &str) -> String {
+    let hello = r#"'{"seq":1,"ok":true,"hello":{"protocol":1,"name":"x","version":"1"}}'"#;
+    let lines = format!("case $request in *hello*) echo {hello} ;; *) {otherwise} ;; esac");
+    adapter(folder, name, &lines)
+}
+
+const LACKS: &str =
+    r#"echo '{"seq":2,"unsupported":{"feature":"network.gateway","reason":"not here"}}'"#;
+
+#[rstest]
+#[case::a_crash_is_no_refusal("exit 1", "containers/gateway-outside", "error")]
+#[case::nor_is_it_information("exit 1", "containers/subnet-too-small", "error")]
+#[case::what_is_not_done_is_not_refused(LACKS, "containers/gateway-outside", "unsupported")]
+fn only_a_refusal_is_one(#[case] answer: &str, #[case] scenario: &str, #[case] verdict: &str) {
+    let folder = tempfile::tempdir().unwrap();
+    let cell = cell_of(&answers(folder.path(), "x.sh", answer), scenario);
+    assert_eq!(cell["verdict"], verdict, "{cell}");
+}
+
+#[test]
+fn what_an_adapter_says_beside_its_refusal_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let refused =
+        r#"echo '{"seq":2,"error":{"code":"nft","message":"no","stderr":"line 1:\\n  ^^^"}}'"#;
+    let cell = cell_of(
+        &answers(folder.path(), "x.sh", refused),
+        "containers/gateway",
+    );
+    let reason = cell["reason"].as_str().unwrap();
+    assert!(reason.ends_with("nft: no\nline 1:\n  ^^^"), "{reason:?}");
+}
+
+#[test]
+fn two_implementations_of_one_name_are_a_mistake() {
+    let folder = tempfile::tempdir().unwrap();
+    let here = answers(folder.path(), "do-nothing.sh", "exit 1");
+    let (code, text, errors) = with_idle(&["--adapter", &here, "containers/gateway"]);
+    assert_eq!((code, text.as_str()), (Some(2), ""));
+    assert!(
+        errors.contains("error[same-name]: two implementations are called `do-nothing.sh`"),
+        "{errors}"
+    );
+}
