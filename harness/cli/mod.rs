@@ -112,8 +112,8 @@ struct RunArgs {
     /// Starts every node with the opposite of each pinned setting, before pinning.
     #[arg(long, hide = true)]
     hostile_baseline: bool,
-    /// Which implementation carries operations out: one that `netproof implementations` lists, or the
-    /// file of a manifest.
+    /// Which implementation carries operations out: one that `netproof implementations` lists, the file of
+    /// a manifest, or an adapter, as `exec:PATH` or `serve:PATH`.
     #[arg(long, value_name = "NAME", default_value = "native")]
     implementation: PathBuf,
 }

@@ -84,6 +84,9 @@ impl ChoiceError {
         match self {
             Self::Unknown { help, .. } => Some(help.clone()),
             Self::NoAdapter(_) => Some("an adapter is a file: `exec:./adapter.sh`".to_owned()),
+            Self::NoProgram(path) if path.ends_with(".yaml") || path.ends_with(".yml") => Some(
+                format!("a manifest is no program, and named as it is: `{path}`"),
+            ),
             Self::NoProgram(path) => Some(format!(
                 "make it one: `chmod +x {path}`; a script begins with `#!`"
             )),
@@ -138,9 +141,17 @@ impl Choice {
             .is_some_and(|it| it == "yaml" || it == "yml");
         if !path.exists() {
             let names: Vec<&str> = Self::names().collect();
+            let ways = Transport::ALL.map(Transport::word);
+            let help = match text.split_once(':') {
+                Some((way, path)) => match suggest::closest(way, ways) {
+                    Some(close) => format!("did you mean `{close}:{path}`?"),
+                    None => "an adapter is named as `exec:PATH` or `serve:PATH`".to_owned(),
+                },
+                None => suggest::help(text, &names),
+            };
             return Err(ChoiceError::Unknown {
                 name: text.to_owned(),
-                help: suggest::help(text, &names),
+                help,
             });
         }
         if !is_manifest && is_program(path) {

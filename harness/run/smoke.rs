@@ -246,6 +246,8 @@ impl<'a> Smoke<'a> {
             network: network(),
         };
         let reply = self.ask(op).await?;
+        // Also where what it says is not true: what it has made has to go again.
+        self.attached = Some(reply.clone());
         if self.has(NAMESPACES) {
             let missing = "it makes namespaces, and the reply has no `pid`";
             let pid = reply.pid.ok_or(Trouble::Wrong(missing.to_owned()))?;
@@ -265,7 +267,7 @@ impl<'a> Smoke<'a> {
             let why = format!("it says ok, and there is no interface {name}/{IFNAME}");
             return Err(Trouble::Wrong(why));
         }
-        let claimed = reply.claims.clone().map(|it| it.addresses);
+        let claimed = reply.claims.map(|it| it.addresses);
         let claimed = claimed.unwrap_or_default();
         let claim = EndpointClaim {
             on: LinkRef {
@@ -280,7 +282,6 @@ impl<'a> Smoke<'a> {
         if let Some(why) = judge_claim(&claim, &table) {
             return Err(Trouble::Wrong(why));
         }
-        self.attached = Some(reply);
         let said = format!("{name}/{IFNAME} {}", claimed.join(", "));
         Ok(Some(said.trim_end().to_owned()))
     }
