@@ -207,6 +207,16 @@ impl Report {
     fn open(args: &ConformanceArgs) -> Result<Self, Exit> {
         let open = |path: &PathBuf| File::options().create(true).append(true).open(path);
         let file = args.report.as_ref().map(open).transpose();
+        // A report that was broken off ends in the middle of a line, which is no part of this one.
+        let broken_off = |path: &PathBuf| {
+            fs::read(path).is_ok_and(|it| it.last().is_some_and(|it| *it != b'\n'))
+        };
+        let file = file.and_then(|file| match file {
+            Some(mut file) if args.report.as_ref().is_some_and(broken_off) => {
+                file.write_all(b"\n").map(|()| Some(file))
+            }
+            file => Ok(file),
+        });
         let file = file.map_err(|error| {
             let shown = args.report.as_deref().unwrap_or(Path::new("")).display();
             print_error(&format!(

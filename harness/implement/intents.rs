@@ -374,20 +374,28 @@ impl Intents {
             .filter(|(_, kept)| kept.attached)
             .map(|(of, kept)| (of.clone(), kept.spec.clone(), kept.state.clone()))
             .collect();
-        for ((node, name), endpoint, state) in attached {
+        for ((node, name), mut endpoint, state) in attached {
             let Ok(network) = self.network(&name) else {
                 continue;
             };
+            if world.node(&node).is_none() {
+                endpoint.pid = None;
+            }
             let op = Op::Check {
                 endpoint,
                 network,
                 state,
             };
             let found = self.ask(world, op).await.map(|_| ());
+            let broken = matches!(found, Err(OperationError::Broken(_)));
             checked.push(Checked {
                 node,
                 found: found.map_err(|error| error.to_string()),
+                broken,
             });
+            if broken {
+                break;
+            }
         }
         checked
     }

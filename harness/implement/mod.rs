@@ -102,6 +102,8 @@ pub struct Checked {
     pub node: NodeName,
     /// That all is well, or what is not.
     pub found: Result<(), String>,
+    /// There was no answer: it broke off.
+    pub broken: bool,
 }
 
 /// What an implementation says of an interface that it has made.

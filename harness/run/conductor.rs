@@ -353,8 +353,10 @@ impl Conductor<'_> {
             }
             self.introduce()?;
             let mut judgement = judge_operation(item, &result);
+            // Also of what failed: they are about this one, and no other.
+            let claims = self.implementation.take_claims();
             if let (Operation::Attach(attach), Ok(())) = (&item.operation, &result)
-                && let Some(reason) = self.false_claim(world, attach).await?
+                && let Some(reason) = self.false_claim(world, attach, claims).await?
             {
                 (judgement.verdict, judgement.reason) = (Verdict::Fail, Some(reason));
             }

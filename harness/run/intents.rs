@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::conductor::{Conductor, Stop, send};
 use super::event::Event;
-use crate::implement::OperationError;
+use crate::implement::{EndpointClaim, OperationError};
 use crate::judge::{Verdict, judge_claim, judge_operation};
 use crate::kernel::route::LinkKind;
 use crate::kernel::{KernelError, NftSocket};
@@ -32,6 +32,8 @@ pub(super) struct Before {
     lines: BTreeSet<String>,
     /// The interfaces of these nodes.
     links: BTreeSet<LinkRef>,
+    /// The interfaces of the containers, by the names that they had.
+    of_containers: BTreeSet<LinkRef>,
 }
 
 impl Before {
@@ -52,13 +54,17 @@ impl Before {
         let names = world.nodes().map(Node::name);
         let nodes = names.filter(|name| !containers.contains(name)).cloned();
         let nodes: BTreeSet<NodeName> = nodes.collect();
+        let containers = containers.into_iter().cloned().collect();
         let topology = world.settle().await?;
         let lines = lines_of(world, &topology, &nodes).await?;
         let links = links_of(&topology, &nodes).map(|(link, _)| link).collect();
+        let of_containers = links_of(&topology, &containers);
+        let of_containers = of_containers.map(|(link, _)| link).collect();
         Ok(Self {
             nodes,
             lines,
             links,
+            of_containers,
         })
     }
 }
@@ -111,6 +117,31 @@ fn links_of<'a>(
             Some((LinkRef { node, ifname }, &link.kind))
         })
     })
+}
+
+/// What is still in containers, which have no endpoint any more: every interface that was not there before
+/// and that every namespace does not have.
+async fn left_in_containers(
+    world: &World,
+    topology: &Topology,
+    before: &Before,
+) -> Result<Vec<String>, Stop> {
+    let containers: BTreeSet<NodeName> = world
+        .nodes()
+        .map(|node| node.name().clone())
+        .filter(|name| !before.nodes.contains(name))
+        .collect();
+    let mut lines = Vec::new();
+    for (link, kind) in links_of(topology, &containers) {
+        if *kind == LinkKind::Loopback || before.of_containers.contains(&link) {
+            continue;
+        }
+        let table = facts::table(world, topology, &link.node, FactKind::Links).await?;
+        let of_link = |line: &String| line.starts_with(&format!("{}:", link.ifname));
+        let table = table.into_iter().flatten().filter(of_link);
+        lines.extend(table.map(|line| format!("links in {}: {line}", link.node)));
+    }
+    Ok(lines)
 }
 
 impl Conductor<'_> {
@@ -176,8 +207,15 @@ impl Conductor<'_> {
         self.leave_containers(operation);
         let result = self.implementation.apply(world, operation).await;
         self.introduce()?;
+        let claims = self.implementation.take_claims();
         let error = match &result {
-            Ok(()) => return Ok("done".to_owned()),
+            Ok(()) => match operation {
+                Operation::Attach(attach) => {
+                    let lie = self.false_claim(world, attach, claims).await?;
+                    return Ok(lie.unwrap_or_else(|| "done".to_owned()));
+                }
+                _ => return Ok("done".to_owned()),
+            },
             Err(OperationError::World(error)) => return Err(error.clone().into()),
             Err(error) => error,
         };
@@ -228,8 +266,8 @@ impl Conductor<'_> {
         &mut self,
         world: &World,
         attach: &Attach,
+        claims: Vec<EndpointClaim>,
     ) -> Result<Option<String>, Stop> {
-        let claims = self.implementation.take_claims();
         let topology = Topology::read(world).await.map_err(SettleError::Kernel)?;
         for claim in claims {
             let node = &claim.on.node;
@@ -255,6 +293,20 @@ impl Conductor<'_> {
     /// Has the implementation check its endpoints, which decides nothing.
     pub(super) async fn self_check(&mut self, world: &World) -> Result<(), Stop> {
         for checked in self.implementation.check(world).await {
+            if let (true, Err(reason)) = (checked.broken, &checked.found) {
+                send(&Event::Operation {
+                    scenario: self.scenario.to_owned(),
+                    step: self.step,
+                    command: format!("check of {}", checked.node),
+                    ran: Vec::new(),
+                    verdict: Verdict::Error,
+                    fails: None,
+                    reason: Some(reason.clone()),
+                    lacks: None,
+                    line: 0,
+                })?;
+                return Err(Stop::Operation);
+            }
             send(&Event::SelfCheck {
                 scenario: self.scenario.to_owned(),
                 step: self.step,
@@ -345,15 +397,20 @@ impl Conductor<'_> {
         let now = lines_of(world, &topology, &before.nodes).await?;
         let endpoints = links_of(&topology, &before.nodes)
             .filter(|(link, kind)| !before.links.contains(link) && **kind != LinkKind::Bridge);
-        let verdict = match endpoints.count() {
-            0 => Verdict::Pass,
-            _ => Verdict::Fail,
+        let endpoints = endpoints.count();
+        let mut left: Vec<String> = now.difference(&before.lines).cloned().collect();
+        let in_containers = left_in_containers(world, &topology, before).await?;
+        let lost: Vec<String> = before.lines.difference(&now).cloned().collect();
+        let verdict = match endpoints == 0 && in_containers.is_empty() && lost.is_empty() {
+            true => Verdict::Pass,
+            false => Verdict::Fail,
         };
+        left.extend(in_containers);
         Ok(send(&Event::Left {
             scenario: self.scenario.to_owned(),
             verdict,
-            left: now.difference(&before.lines).cloned().collect(),
-            lost: before.lines.difference(&now).cloned().collect(),
+            left,
+            lost,
         })?)
     }
 }

@@ -40,8 +40,18 @@ pub(super) fn reason(event: &Event) -> Option<String> {
         Event::Snapshot { name, verdict, .. } if *verdict != Verdict::Pass => {
             Some(format!("the snapshot {name} differs"))
         }
-        Event::Left { verdict, left, .. } if *verdict != Verdict::Pass => {
-            Some(format!("left behind: {}", left.join("; ")))
+        Event::Left {
+            verdict,
+            left,
+            lost,
+            ..
+        } if *verdict != Verdict::Pass => {
+            let what = [("left behind", left), ("taken away", lost)];
+            let what = what.into_iter().filter(|(_, lines)| !lines.is_empty());
+            let what: Vec<String> = what
+                .map(|(what, lines)| format!("{what}: {}", lines.join("; ")))
+                .collect();
+            Some(what.join("; "))
         }
         Event::Escaped { files, workdir, .. } => Some(format!(
             "written outside of {workdir}: {}",

@@ -311,6 +311,11 @@ impl<'a> Smoke<'a> {
             state: self.state()?,
         };
         self.ask(op).await?;
+        if self.has(NAMESPACES) && self.world.node(&name).is_some() {
+            // The container is gone with its endpoint; the node is only a name that we gave it.
+            let deleted = self.world.delete_node(&name).await;
+            deleted.map_err(|error| lost(&error))?;
+        }
         let topology = Topology::read(&self.world).await;
         let topology = topology.map_err(|error| lost(&error))?;
         if there && topology.link_named(&name, IFNAME).is_some() {

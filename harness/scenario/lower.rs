@@ -12,7 +12,8 @@ use serde_json::{Value, json};
 use super::name::{IfName, NodeName};
 use super::net::Family;
 use super::operation::{
-    Attach, Detach, Item, Netns, Network, NetworkName, Operation, Publish, hosts_of,
+    Attach, Detach, EntryChain, Item, Netns, Network, NetworkName, Operation, Publish, Rule,
+    TranslationChain, hosts_of, is_host_of,
 };
 
 /// Why an intent cannot be lowered: it is refused, as an implementation would refuse it.
@@ -55,6 +56,8 @@ pub struct Lowering {
     networks: BTreeMap<NetworkName, Lowered>,
     /// How many endpoints there ever were: their ends in `host` are numbered.
     endpoints: usize,
+    /// The rules of `host` that are nobody's endpoint's: they stay when those go.
+    rules: Vec<Operation>,
 }
 
 /// A network that is there.
@@ -102,7 +105,22 @@ impl Lowering {
                 self.forget(name);
                 Ok(vec![operation.clone()])
             }
-            operation => Ok(vec![operation.clone()]),
+            operation => {
+                self.note(operation);
+                Ok(vec![operation.clone()])
+            }
+        }
+    }
+
+    /// Keeps a rule of the scenario's own that translates in `host`, until its chain is flushed.
+    fn note(&mut self, operation: &Operation) {
+        match operation {
+            Operation::Flush(flush) if flush.node.value == NodeName::host() => {
+                let flushed = (flush.family(), flush.chain.value);
+                self.rules.retain(|rule| translation(rule) != Some(flushed));
+            }
+            rule if translation(rule).is_some() => self.rules.push(rule.clone()),
+            _ => {}
         }
     }
 
@@ -138,8 +156,8 @@ impl Lowering {
             message: format!("{subnet} has no room for a gateway"),
         };
         let gateway = network.gateway().ok_or_else(outside)?;
-        if !subnet.contains(&gateway) {
-            let message = format!("the gateway {gateway} is not in {subnet}");
+        if !is_host_of(subnet, gateway) {
+            let message = format!("the gateway {gateway} is no host of {subnet}");
             return refuse("gateway-outside", message);
         }
         for (other, its) in &self.networks {
@@ -202,11 +220,11 @@ impl Lowering {
         let has_gateway = self
             .networks
             .values()
-            .any(|it| !it.internal && it.endpoints.contains_key(node));
+            .any(|it| !it.internal && it.endpoints.get(node).is_some_and(|it| !it.gone));
         let Some(network) = self.networks.get_mut(name) else {
             return refuse("no-network", format!("there is no network `{name}`"));
         };
-        if network.endpoints.contains_key(node) {
+        if network.endpoints.get(node).is_some_and(|it| !it.gone) {
             return refuse(
                 "attached",
                 format!("`{node}` is on the network `{name}` already"),
@@ -292,6 +310,9 @@ impl Lowering {
         let flush =
             |chain| json!({"flush": {"in": NodeName::host(), "chain": chain, "family": family}});
         let mut operations: Vec<Value> = chains.into_iter().map(flush).collect();
+        let own = self.rules.iter();
+        let own = own.filter(|rule| translation(rule).is_some_and(|(of, _)| of == family));
+        operations.extend(own.map(|rule| json!({rule.verb(): rule.arguments_value()})));
         for network in self.networks.values().filter(|it| it.family() == family) {
             operations.extend(network.translated());
             let endpoints = network.endpoints.values();
@@ -393,8 +414,8 @@ impl Lowered {
 
     /// Checks that an address is in the subnet, and nobody's.
     fn free(&self, address: IpAddr) -> Result<IpAddr, Unlowered> {
-        if !self.subnet.contains(&address) {
-            let message = format!("{address} is not in {}", self.subnet);
+        if !is_host_of(self.subnet, address) {
+            let message = format!("{address} is no host of {}", self.subnet);
             return refuse("address-outside", message);
         }
         if self.is_taken(address) {
@@ -433,6 +454,20 @@ fn in_host(ifname: &IfName) -> String {
 
 fn refuse<T>(code: &'static str, message: String) -> Result<T, Unlowered> {
     Err(Unlowered { code, message })
+}
+
+/// Returns the chain of `host` that an operation appends a rule to, where that translates.
+fn translation(operation: &Operation) -> Option<(Family, TranslationChain)> {
+    let (rule, chain): (&dyn Rule, _) = match operation {
+        Operation::Masquerade(rule) => (rule, TranslationChain::Postrouting),
+        Operation::Snat(rule) => (rule, TranslationChain::Postrouting),
+        Operation::Dnat(rule) => match rule.chain.as_ref().map(|chain| chain.value) {
+            None | Some(EntryChain::Prerouting) => (rule, TranslationChain::Prerouting),
+            Some(EntryChain::Output) => (rule, TranslationChain::Output),
+        },
+        _ => return None,
+    };
+    (rule.node().value == NodeName::host()).then(|| (rule.family(), chain))
 }
 
 /// Reads operations that are written as a scenario has them.

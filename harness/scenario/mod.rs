@@ -53,7 +53,7 @@ pub use operation::{
     Neighbour, Netns, Network, NetworkName, NextHop, Nomaster, Notrack, Operation, Policy,
     PolicyRule, PolicyTarget, PortStage, Protocol, Publish, REFUSED, Refusal, Rename, Route, Rule,
     SetMac, SetMtu, Snat, Sysctl, SysctlKey, SysctlValue, Tap, Target, TranslationChain, Tun,
-    Tunnel, TunnelMode, Up, Veth, Vlan, Vxlan, as_line,
+    Tunnel, TunnelMode, Up, Veth, Vlan, Vxlan, as_line, is_host_of,
 };
 pub use parse::{parse, parse_bytes, parse_manifest, parse_manifest_bytes, read, read_manifest};
 pub use probe::{Exchange, Ping, Probe, RawFrame, SentTo, Solicitation};

@@ -7,6 +7,7 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 
 use crate::implement::protocol::{EndpointSpec, NetworkSpec};
+use crate::scenario::is_host_of;
 
 /// The networks that there are, and who has which address. Chooses the lowest that is free.
 #[derive(Debug, Default)]
@@ -18,8 +19,8 @@ pub(super) struct Addresses {
 struct Pool {
     subnet: IpNet,
     gateway: IpAddr,
-    /// By the name of the container.
-    taken: BTreeMap<String, IpAddr>,
+    /// Who has which address, by the name of the container.
+    taken: BTreeMap<IpAddr, String>,
 }
 
 impl Addresses {
@@ -45,7 +46,7 @@ impl Addresses {
                 "that {subnet} overlaps {other} is its caller's care"
             ));
         }
-        if !is_host(subnet, network.gateway) {
+        if !is_host_of(subnet, network.gateway) {
             let gateway = network.gateway;
             return Err(format!(
                 "that {gateway} is no host of {subnet} is its caller's care"
@@ -87,11 +88,9 @@ impl Addresses {
         let pool = networks
             .get_mut(&network.id)
             .ok_or_else(|| format!("there is no network {}", network.id))?;
-        let free = |address: &IpAddr| {
-            *address != pool.gateway && !pool.taken.values().any(|taken| taken == address)
-        };
+        let free = |address: &IpAddr| *address != pool.gateway && !pool.taken.contains_key(address);
         let address = match endpoint.address {
-            Some(address) if !is_host(pool.subnet, address) || !free(&address) => {
+            Some(address) if !is_host_of(pool.subnet, address) || !free(&address) => {
                 let subnet = pool.subnet;
                 return Err(format!(
                     "that {address} cannot be had in {subnet} is its caller's care"
@@ -101,32 +100,26 @@ impl Addresses {
             None => pool
                 .subnet
                 .hosts()
-                .find(|address| is_host(pool.subnet, *address) && free(address))
+                .find(|address| is_host_of(pool.subnet, *address) && free(address))
                 .ok_or_else(|| format!("that {} is full is its caller's care", pool.subnet))?,
         };
-        pool.taken.insert(endpoint.id.clone(), address);
+        pool.taken.insert(address, endpoint.id.clone());
         IpNet::new(address, pool.subnet.prefix_len()).map_err(|error| error.to_string())
     }
 
-    /// Gives back the address of a container.
+    /// Gives back what a container has.
     pub(super) fn give_back(&self, network: &NetworkSpec, container: &str) {
         if let Some(pool) = self.networks.borrow_mut().get_mut(&network.id) {
-            pool.taken.remove(container);
+            pool.taken.retain(|_, of| of != container);
         }
     }
-}
 
-/// Tells whether a host of the subnet may have the address.
-fn is_host(subnet: IpNet, address: IpAddr) -> bool {
-    let is_for_all = match subnet {
-        IpNet::V4(subnet) if subnet.prefix_len() < 31 => {
-            address == subnet.network() || address == subnet.broadcast()
+    /// Gives back an address that came to nothing; others of the same container stay.
+    pub(super) fn give_back_one(&self, network: &NetworkSpec, address: IpNet) {
+        if let Some(pool) = self.networks.borrow_mut().get_mut(&network.id) {
+            pool.taken.remove(&address.addr());
         }
-        // That of all routers of the subnet, RFC 4291 section 2.6.1.
-        IpNet::V6(subnet) if subnet.prefix_len() < 127 => address == subnet.network(),
-        _ => false,
-    };
-    subnet.contains(&address) && !is_for_all
+    }
 }
 
 #[cfg(test)]

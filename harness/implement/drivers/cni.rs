@@ -4,6 +4,9 @@
 //! CNI has no command for a network: the first endpoint makes it, and nothing takes it away. Sources: the
 //! CNI specification 1.0.0, and the manual of each plugin.
 
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+
 use serde_json::{Value, json};
 
 use super::command::{command, run};
@@ -38,7 +41,16 @@ impl Plugin {
 
 /// Drives one plugin, with `host-local` for addresses and `portmap` for ports.
 #[derive(Debug)]
-pub(super) struct Cni(pub(super) Plugin);
+pub(super) struct Cni {
+    plugin: Plugin,
+    /// The interfaces that are there: container and name.
+    attached: RefCell<BTreeSet<(String, String)>>,
+}
+
+/// By what CNI knows an interface, whichever network it is of.
+fn key_of(endpoint: &EndpointSpec) -> (String, String) {
+    (endpoint.id.clone(), endpoint.ifname.clone())
+}
 
 /// One command to a plugin.
 struct Call<'a> {
@@ -55,6 +67,13 @@ impl Driver for Cni {
 }
 
 impl Cni {
+    pub(super) fn new(plugin: Plugin) -> Self {
+        Self {
+            plugin,
+            attached: RefCell::default(),
+        }
+    }
+
     async fn answer(&self, request: &Request) -> Result<Reply, Broken> {
         let seq = request.seq;
         match &request.op {
@@ -86,7 +105,7 @@ impl Cni {
 
     /// What of a network the plugin has no option for.
     fn lacks(&self, network: &NetworkSpec) -> Option<(&'static str, &'static str)> {
-        let internal = network.internal && self.0 == Plugin::Ptp;
+        let internal = network.internal && self.plugin == Plugin::Ptp;
         internal.then_some((
             "network.internal",
             "every container of ptp is routed by the host",
@@ -95,7 +114,7 @@ impl Cni {
 
     async fn hello(&self, seq: u64) -> Result<Reply, Broken> {
         // Without arguments in the environment a plugin says what it is.
-        let said = run(&mut command(&self.path(self.0.name()), &[]), "").await?;
+        let said = run(&mut command(&self.path(self.plugin.name()), &[]), "").await?;
         let text = String::from_utf8_lossy(&said.stderr).into_owned();
         let version = text.lines().next().and_then(|line| line.rsplit(' ').next());
         let version = version.unwrap_or_default().trim_start_matches('v');
@@ -103,7 +122,7 @@ impl Cni {
         let version = if version == "unknown" { "" } else { version };
         let hello = Hello {
             protocol: PROTOCOL,
-            name: format!("cni-{}", self.0.name()),
+            name: format!("cni-{}", self.plugin.name()),
             version: version.to_owned(),
             homepage: Some("https://github.com/containernetworking/plugins".to_owned()),
             features: vec![CHECK.to_owned()],
@@ -124,14 +143,19 @@ impl Cni {
         let configuration = self.configuration(request, network, None);
         let added = match self.call("ADD", endpoint, configuration).await? {
             Ok(added) => added,
-            Err(reason) => return Ok(reply(request.seq, Err(reason))),
+            Err(reason) => {
+                self.undo(request, endpoint, network, &Value::Null).await?;
+                return Ok(reply(request.seq, Err(reason)));
+            }
         };
         if !endpoint.publish.is_empty() {
             let call = portmap("ADD", endpoint, network, &added);
             if let Err(reason) = self.exec(call).await? {
+                self.undo(request, endpoint, network, &added).await?;
                 return Ok(reply(request.seq, Err(reason)));
             }
         }
+        self.attached.borrow_mut().insert(key_of(endpoint));
         let addresses = added["ips"].as_array().into_iter().flatten();
         let addresses = addresses.filter_map(|ip| ip["address"].as_str().map(str::to_owned));
         Ok(Reply {
@@ -141,6 +165,23 @@ impl Cni {
             state: added,
             ..Reply::done(request.seq)
         })
+    }
+
+    /// Takes away what an ADD that failed has left, as a runtime has to; not where that interface was there
+    /// before, which DEL would take. What comes of it is nobody's answer: the ADD was refused.
+    async fn undo(
+        &self,
+        request: &Request,
+        endpoint: &EndpointSpec,
+        network: &NetworkSpec,
+        added: &Value,
+    ) -> Result<(), Broken> {
+        if self.attached.borrow().contains(&key_of(endpoint)) {
+            return Ok(());
+        }
+        self.detach(request, endpoint, network, added)
+            .await
+            .map(drop)
     }
 
     async fn detach(
@@ -158,6 +199,9 @@ impl Cni {
         }
         let configuration = self.configuration(request, network, Some(state));
         let deleted = self.call("DEL", endpoint, configuration).await?;
+        if deleted.is_ok() {
+            self.attached.borrow_mut().remove(&key_of(endpoint));
+        }
         Ok(reply(request.seq, deleted.map(|_| ())))
     }
 
@@ -179,7 +223,7 @@ impl Cni {
         let mut configuration = json!({
             "cniVersion": CNI_VERSION,
             "name": network.id,
-            "type": self.0.name(),
+            "type": self.plugin.name(),
             "ipMasq": network.masquerade && !network.internal,
             "ipam": {
                 "type": "host-local",
@@ -191,7 +235,7 @@ impl Cni {
         if let Some(mtu) = network.mtu {
             configuration["mtu"] = json!(mtu);
         }
-        if self.0 == Plugin::Bridge {
+        if self.plugin == Plugin::Bridge {
             configuration["bridge"] = json!(network.bridge);
             configuration["isGateway"] = json!(true);
             configuration["hairpinMode"] = json!(true);
@@ -209,7 +253,7 @@ impl Cni {
         configuration: Value,
     ) -> Result<Result<Value, Refusal>, Broken> {
         let call = Call {
-            plugin: self.0.name(),
+            plugin: self.plugin.name(),
             verb,
             endpoint,
             configuration,

@@ -134,7 +134,7 @@ impl Lxc {
         fs::write(&path, configuration).map_err(|error| Broken(format!("{path}: {error}")))?;
         let started = obey(tool(request, START, endpoint).arg("--daemon")).await?;
         if let Err(refusal) = started {
-            self.addresses.give_back(network, &endpoint.id);
+            self.addresses.give_back_one(network, address);
             return Ok(Refusal::reply(seq, Err(refusal)));
         }
         let told = async |what: &str| {

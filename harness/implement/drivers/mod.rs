@@ -70,7 +70,7 @@ pub const DRIVERS: &[DriverInfo] = &[
         ],
         devices: &[],
         version: &["/usr/lib/cni/bridge"],
-        make: || Box::new(Cni(Plugin::Bridge)),
+        make: || Box::new(Cni::new(Plugin::Bridge)),
     },
     DriverInfo {
         name: "cni-ptp",
@@ -84,7 +84,7 @@ pub const DRIVERS: &[DriverInfo] = &[
         ],
         devices: &[],
         version: &["/usr/lib/cni/ptp"],
-        make: || Box::new(Cni(Plugin::Ptp)),
+        make: || Box::new(Cni::new(Plugin::Ptp)),
     },
     DriverInfo {
         name: "netavark",

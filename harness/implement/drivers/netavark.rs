@@ -97,7 +97,7 @@ impl Netavark {
                 ..Reply::done(seq)
             }),
             Err(refusal) => {
-                self.addresses.give_back(network, &endpoint.id);
+                self.addresses.give_back_one(network, address);
                 Ok(Refusal::reply(seq, Err(refusal)))
             }
         }

@@ -1,6 +1,6 @@
 //! What has changed from one report to another.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use super::Matrix;
@@ -44,13 +44,22 @@ pub fn matrix_changes(before: &[Event], now: &[Event]) -> String {
 /// What is seen otherwise, or not seen any more, or was not before.
 fn shown(before: &[Shown], now: &[Shown]) -> Vec<String> {
     let none = || "nothing".to_owned();
-    let value = |it: Option<&Shown>| it.map_or_else(none, |it| format!("`{}`", it.value));
-    let mut changes = Vec::new();
-    for at in 0..before.len().max(now.len()) {
-        let (was, is) = (before.get(at), now.get(at));
-        if let Some(either) = is.or(was).filter(|_| was != is) {
-            changes.push(format!("{}: {} -> {}", either.of, value(was), value(is)));
-        }
+    let value = |it: Option<&&str>| it.map_or_else(none, |it| format!("`{it}`"));
+    let (before, now) = (by_name(before), by_name(now));
+    let keys: BTreeSet<_> = before.keys().chain(now.keys()).collect();
+    let otherwise = keys.into_iter().filter_map(|key| {
+        let (was, is) = (before.get(key), now.get(key));
+        (was != is).then(|| format!("{}: {} -> {}", key.0, value(was), value(is)))
+    });
+    otherwise.collect()
+}
+
+/// What was seen, by what was looked at, and how often that had been before.
+fn by_name(shown: &[Shown]) -> BTreeMap<(&str, usize), &str> {
+    let mut seen = BTreeMap::new();
+    for Shown { of, value } in shown {
+        let before = seen.keys().filter(|(name, _)| name == of).count();
+        seen.insert((of.as_str(), before), value.as_str());
     }
-    changes
+    seen
 }

@@ -254,7 +254,7 @@ impl<'a> Matrix<'a> {
 
     /// How an implementation does in a profile, in words.
     fn profile(&self, row: &Row<'a>, profile: Profile) -> String {
-        let mut counts = [(0, 0); 3];
+        let mut counts = [(0, 0); Requirement::ALL.len()];
         let mut conforms = Conforms::Success;
         for (asked, cell) in self
             .cells_of(row)
@@ -275,12 +275,13 @@ impl<'a> Matrix<'a> {
         let words: Vec<String> = Requirement::ALL
             .into_iter()
             .zip(counts)
-            .filter(|(_, (_, all))| *all > 0)
+            .filter(|(requirement, (_, all))| *all > 0 && *requirement != Requirement::Info)
             .map(|(requirement, (passed, all))| format!("{} {passed}/{all}", requirement.word()))
             .collect();
-        match words.is_empty() {
-            true => format!("{}: nothing tried", profile.word()),
-            false => format!(
+        match (words.is_empty(), conforms) {
+            (true, Conforms::Failure) => format!("{}: failure", profile.word()),
+            (true, _) => format!("{}: nothing tried", profile.word()),
+            (false, _) => format!(
                 "{}: {} ({})",
                 profile.word(),
                 conforms.word(),
@@ -300,9 +301,11 @@ impl<'a> Matrix<'a> {
     }
 }
 
-/// Puts what programs say in several lines into one.
+/// Puts what programs say in several lines into one, without what a terminal would take for a command.
 fn one_line(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
+    let words: Vec<&str> = text.split_whitespace().collect();
+    let plain = |c: char| if c.is_control() { '\u{fffd}' } else { c };
+    words.join(" ").chars().map(plain).collect()
 }
 
 /// Whether an implementation conforms to a profile: it passes all that it must; or leaves some of that

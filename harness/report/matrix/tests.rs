@@ -184,3 +184,17 @@ fn of_what_was_shown_only_what_is_otherwise_has_changed() {
         "a z: lo: `up` -> `down`\na z: arp: nothing -> `none`\n"
     );
 }
+
+#[test]
+fn what_is_red_in_an_info_scenario_is_a_failure_of_its_profile() {
+    let report = [
+        row("a", None),
+        cell("a", "z", Requirement::Info, Verdict::Error),
+    ];
+    assert!(matrix_has_red(&report));
+    let table = matrix_as_table(&report);
+    assert!(
+        table.contains("core: failure; extended: nothing tried"),
+        "{table}"
+    );
+}

@@ -293,6 +293,20 @@ pub(in crate::scenario) fn hosts_of(subnet: IpNet) -> impl Iterator<Item = IpAdd
     subnet.hosts().skip(usize::from(is_anycast))
 }
 
+/// Tells whether a host of a subnet may have an address: it is none that stands for all of them, or for
+/// their routers.
+pub fn is_host_of(subnet: IpNet, address: IpAddr) -> bool {
+    let is_for_all = match subnet {
+        IpNet::V4(subnet) if subnet.prefix_len() < 31 => {
+            address == subnet.network() || address == subnet.broadcast()
+        }
+        // That of all routers of the subnet, RFC 4291 section 2.6.1.
+        IpNet::V6(subnet) if subnet.prefix_len() < 127 => address == subnet.network(),
+        _ => false,
+    };
+    subnet.contains(&address) && !is_for_all
+}
+
 /// Tells whether a switch is there and on.
 fn is_on(switch: Option<&Located<Switch>>) -> bool {
     switch.is_some_and(|switch| switch.value.0)

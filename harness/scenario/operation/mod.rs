@@ -41,6 +41,7 @@ pub use filter::{
 pub use flush::{Flush, TranslationChain};
 pub use frames::{BridgeChain, BridgeFilter, BridgePolicy, IngressFilter, IngressPolicy};
 pub(in crate::scenario) use intent::hosts_of;
+pub use intent::is_host_of;
 pub use intent::{Attach, Detach, NETWORK_NAME_MAX, Network, NetworkName, Publish};
 pub use link::{Delete, Down, Master, Move, Netns, Nomaster, Rename, SetMac, SetMtu, Up, Veth};
 pub use listen::Listen;
