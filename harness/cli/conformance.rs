@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use super::implementations::choose;
 use super::out::{print, print_error, unwritable};
 use super::printer::required;
+use super::run::recorded;
 use super::select::{Selected, select};
 use super::workers::{Told, run_all};
 use super::{ConformanceArgs, Exit, MatrixFormat};
@@ -142,6 +143,9 @@ fn row(args: &ConformanceArgs, choice: &Choice, selected: &[Selected], to: &mut 
             }
         }
         Told::Outcome(mut outcome) => {
+            let folder = selected.iter().find(|it| it.named.name == outcome.scenario);
+            let folder = folder.and_then(|it| it.snapshots.as_deref());
+            outcome.judge_snapshots(&|name| recorded(folder, name), &mut |_| {});
             outcome.judge_deviation();
             if outcome.blame == Some(Blame::Netproof) {
                 worst = worst.max(Exit::Bug);

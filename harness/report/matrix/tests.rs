@@ -181,7 +181,7 @@ fn of_what_was_shown_only_what_is_otherwise_has_changed() {
     ];
     assert_eq!(
         matrix_changes(&before, &now),
-        "a z: lo: `up` -> `down`\na z: arp: nothing -> `none`\n"
+        "a z: arp: nothing -> `none`\na z: lo: `up` -> `down`\n"
     );
 }
 

@@ -234,3 +234,23 @@ fn two_implementations_of_one_name_are_a_mistake() {
         "{errors}"
     );
 }
+
+#[test]
+fn a_snapshot_is_compared_here_as_well() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("it.yaml");
+    let text = "title: it\nrequirement: must\nprofile: core\nnodes: [host, c1]\nsteps:\n  - name: s\n    do:\n      \
+                - network: {add: n1, subnet: 10.10.0.0/24}\n      - attach: {node: c1, to: n1}\n    \
+                snapshot: [addresses]\n";
+    fs::write(&file, text).unwrap();
+    let native = [
+        "--implementation",
+        "native",
+        "--format",
+        "json",
+        file.to_str().unwrap(),
+    ];
+    let (code, text, errors) = said(&conformance(&native).output().unwrap());
+    assert_eq!(code, Some(1), "{text}{errors}");
+    assert!(text.contains("the snapshot it__1 differs"), "{text}");
+}
