@@ -122,6 +122,22 @@ const ALL: &[Bad] = &[
             "the reply has seq 99, the request 2",
         )
     },
+    bad("protocol-9", Verdict::Error, "it speaks protocol 9, not 1"),
+    bad(
+        "pid-1",
+        Verdict::Error,
+        "the reply names no process of a container's",
+    ),
+    bad(
+        "one-link",
+        Verdict::Fail,
+        "left: links in host: left1: vxlan down mtu 1500 id 9 dstport 4789",
+    ),
+    bad(
+        "wrong-for-second",
+        Verdict::Fail,
+        "it claims 192.0.2.1/24 for c2/eth0, which has 10.10.0.3/24",
+    ),
     Bad {
         limit: SHORT,
         started: None,
@@ -181,6 +197,21 @@ const SMOKE: &[(&str, &str, &str)] = &[
         "exec:fixtures/adapters/bad/wrong-seq.sh",
         "network",
         "the reply has seq 99, the request 2",
+    ),
+    (
+        "exec:fixtures/adapters/bad/one-link.sh",
+        "nothing is left",
+        "host has left1",
+    ),
+    (
+        "exec:fixtures/adapters/bad/pid-1.sh",
+        "attach",
+        "1 is no process of it",
+    ),
+    (
+        "exec:fixtures/adapters/bad/protocol-9.sh",
+        "hello",
+        "it speaks protocol 9, not 1",
     ),
     (
         "serve:fixtures/adapters/bad/wont-go.sh",
