@@ -24,6 +24,9 @@ const BAD: &str = "fixtures/adapters/bad";
 /// The scenario that adapters are tried with.
 const SCENARIO: &str = "containers/two-endpoints";
 
+/// A scenario that attaches several containers at the same time.
+const AT_ONCE: &str = "containers/parallel";
+
 /// What a bad adapter comes to: each way to talk to it may have a sentence of its own.
 struct Bad {
     name: &'static str,
@@ -242,6 +245,16 @@ pub(crate) fn trials(scenarios: &[NamedScenario]) -> Vec<Trial> {
             trials.push(needing(&["ip"], trial));
         }
     }
+    // Of several that are attached at once, the first is not the only one that is compared.
+    let second = ALL.iter().find(|bad| bad.name == "wrong-for-second");
+    let second = second.expect("it is one of all");
+    let at_once = scenarios.iter().find(|it| it.name == AT_ONCE).cloned();
+    let trial = Trial::test("adapters/at-once/wrong-for-second", move || {
+        let says = "it claims 192.0.2.1/24 for c2/eth0, which has 10.10.0.3/29";
+        let scenario = at_once.as_ref().ok_or("no such scenario")?;
+        has_its_verdict(second, "serve", says, scenario)
+    });
+    trials.push(needing(&["ip"], trial));
     for (choice, tools) in [
         ("exec:fixtures/adapters/sample.sh", &["ip"][..]),
         ("serve:fixtures/adapters/sample.py", &["ip", "python3"]),
