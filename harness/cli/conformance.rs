@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
-use std::io::Write as _;
+use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
 
 use super::implementations::choose;
@@ -198,6 +198,23 @@ fn read_report(path: &Path) -> Result<Vec<Event>, Exit> {
     Err(Exit::Usage)
 }
 
+/// Opens a report to be gone on with. One that was broken off ends in the middle of a line, which is no part
+/// of what comes now.
+fn append_to(path: &Path) -> std::io::Result<File> {
+    let mut file = File::options().create(true).append(true).open(path)?;
+    let about = file.metadata()?;
+    if about.is_file() && about.len() > 0 {
+        let mut last = [0];
+        let mut written = File::open(path)?;
+        written.seek(SeekFrom::End(-1))?;
+        written.read_exact(&mut last)?;
+        if last != *b"\n" {
+            file.write_all(b"\n")?;
+        }
+    }
+    Ok(file)
+}
+
 /// Everything that was found out, printed and written as it comes.
 struct Report {
     format: MatrixFormat,
@@ -209,18 +226,7 @@ struct Report {
 
 impl Report {
     fn open(args: &ConformanceArgs) -> Result<Self, Exit> {
-        let open = |path: &PathBuf| File::options().create(true).append(true).open(path);
-        let file = args.report.as_ref().map(open).transpose();
-        // A report that was broken off ends in the middle of a line, which is no part of this one.
-        let broken_off = |path: &PathBuf| {
-            fs::read(path).is_ok_and(|it| it.last().is_some_and(|it| *it != b'\n'))
-        };
-        let file = file.and_then(|file| match file {
-            Some(mut file) if args.report.as_ref().is_some_and(broken_off) => {
-                file.write_all(b"\n").map(|()| Some(file))
-            }
-            file => Ok(file),
-        });
+        let file = args.report.as_deref().map(append_to).transpose();
         let file = file.map_err(|error| {
             let shown = args.report.as_deref().unwrap_or(Path::new("")).display();
             print_error(&format!(

@@ -482,6 +482,8 @@ fn written(items: Vec<Value>) -> Result<Vec<Operation>, Unlowered> {
 
 #[cfg(test)]
 mod tests {
+    use rstest::rstest;
+
     use super::*;
 
     fn read(item: Value) -> Operation {
@@ -522,5 +524,117 @@ mod tests {
         let made = commands(&mut lowering, one).unwrap();
         let address = "ip -n a address add fd00::2/64 dev eth0 nodad";
         assert!(made.iter().any(|it| it == address), "{made:#?}");
+    }
+
+    fn network(name: &str, subnet: &str) -> Value {
+        json!({"network": {"add": name, "subnet": subnet, "masquerade": "true"}})
+    }
+
+    /// Lowers several that are refused by nobody; returns the commands of the last one.
+    fn last_of(lowering: &mut Lowering, items: &[Value]) -> Vec<String> {
+        let all = items
+            .iter()
+            .map(|item| commands(lowering, item.clone()).unwrap());
+        all.last().unwrap_or_default()
+    }
+
+    fn published(node: &str, network: &str, at: &str) -> Value {
+        let publish = json!([{"address": at, "protocol": "tcp", "port": 8080, "to": 80}]);
+        json!({"attach": {"node": node, "to": network, "publish": publish}})
+    }
+
+    #[rstest]
+    #[case::the_same("10.10.0.0/24", true)]
+    #[case::inside("10.10.0.128/25", true)]
+    #[case::around("10.10.0.0/16", true)]
+    #[case::beside("10.10.1.0/24", false)]
+    #[case::of_the_other_ip("fd00::/64", false)]
+    fn a_subnet_overlaps_what_is_around_it_and_what_is_inside(
+        #[case] subnet: &str,
+        #[case] overlaps: bool,
+    ) {
+        let mut lowering = Lowering::default();
+        commands(&mut lowering, network("n1", "10.10.0.0/24")).unwrap();
+        let refusal = commands(&mut lowering, network("n2", subnet)).err();
+        let message = format!("{subnet} overlaps 10.10.0.0/24 of the network `n1`");
+        let expected = overlaps.then_some(Unlowered {
+            code: "overlap",
+            message,
+        });
+        assert_eq!(refusal, expected);
+    }
+
+    #[test]
+    fn a_container_gets_its_own_port_back_by_the_interface_that_asked() {
+        let mut lowering = Lowering::default();
+        let rule = "iptables -t nat -A POSTROUTING -s 10.10.0.0/24 -d 10.10.0.2 -j MASQUERADE";
+        let items = [
+            network("n1", "10.10.0.0/24"),
+            published("a", "n1", "192.0.2.1"),
+        ];
+        let made = last_of(&mut lowering, &items);
+        for command in ["bridge link set dev veth1 hairpin on", rule] {
+            assert!(made.iter().any(|it| it == command), "{command}: {made:#?}");
+        }
+        // Whoever has no port needs none of it.
+        let made = last_of(
+            &mut lowering,
+            &[json!({"attach": {"node": "b", "to": "n1"}})],
+        );
+        let is_hairpin = |it: &String| it.contains("hairpin") || it.contains("MASQUERADE");
+        assert!(!made.iter().any(is_hairpin), "{made:#?}");
+        // And when rules are written anew, it is there again.
+        let items = [
+            network("n2", "10.20.0.0/24"),
+            json!({"network": {"delete": "n2"}}),
+        ];
+        let made = last_of(&mut lowering, &items);
+        assert!(made.iter().any(|it| it == rule), "{made:#?}");
+    }
+
+    #[test]
+    fn the_rules_of_the_other_ip_stay_when_rules_are_written_anew() {
+        let mut lowering = Lowering::default();
+        let items = [
+            network("four", "10.10.0.0/24"),
+            network("four-too", "10.20.0.0/24"),
+            network("six", "fd00::/64"),
+            published("a", "four", "192.0.2.1"),
+            published("b", "six", "2001:db8::1"),
+            json!({"detach": {"node": "b", "from": "six"}}),
+        ];
+        let made = last_of(&mut lowering, &items);
+        let expected = [
+            "ip link delete veth2",
+            "ip6tables -t nat -F POSTROUTING",
+            "ip6tables -t nat -F PREROUTING",
+            "ip6tables -t nat -F OUTPUT",
+            "ip6tables -t nat -A POSTROUTING -s fd00::/64 ! -o br-six -j MASQUERADE",
+        ];
+        assert_eq!(made, expected);
+        let made = last_of(&mut lowering, &[json!({"network": {"delete": "four-too"}})]);
+        let of_six = |it: &&String| it.contains("ip6tables") || it.contains("br-six");
+        assert_eq!(made.iter().find(of_six), None, "{made:#?}");
+        let kept = "iptables -t nat -A POSTROUTING -s 10.10.0.0/24 ! -o br-four -j MASQUERADE";
+        assert!(made.iter().any(|it| it == kept), "{made:#?}");
+    }
+
+    #[rstest]
+    #[case::ipv4("10.10.0.0/24")]
+    #[case::ipv6("fd00::/64")]
+    fn an_internal_network_neither_forwards_nor_translates(#[case] subnet: &str) {
+        let made = |internal: &str| {
+            let mut network = network("n1", subnet);
+            network["network"]["internal"] = internal.into();
+            let attach = json!({"attach": {"node": "a", "to": "n1"}});
+            let mut lowering = Lowering::default();
+            let mut all = commands(&mut lowering, network).unwrap();
+            all.extend(commands(&mut lowering, attach).unwrap());
+            let leads_out = ["forward", "MASQUERADE", "default"];
+            all.retain(|command| leads_out.iter().any(|word| command.contains(word)));
+            all
+        };
+        assert_eq!(made("true"), [""; 0]);
+        assert_eq!(made("false").len(), 3, "{:#?}", made("false"));
     }
 }

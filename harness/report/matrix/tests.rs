@@ -198,3 +198,138 @@ fn what_is_red_in_an_info_scenario_is_a_failure_of_its_profile() {
         "{table}"
     );
 }
+
+/// A report of one cell that says everything a cell can say.
+fn of_one(requirement: Requirement, verdict: Verdict) -> [Event; 2] {
+    let mut cell = cell("a", "x", requirement, verdict);
+    if let Event::Cell {
+        left,
+        checks,
+        agreed,
+        ms,
+        ..
+    } = &mut cell
+    {
+        left.push("links in host: left1".to_owned());
+        (*checks, *agreed, *ms) = (3, 2, 1234.0);
+    }
+    [row("a", None), cell]
+}
+
+#[rstest]
+#[case::all_of_it(Requirement::Must, Verdict::Pass, "core: success (MUST 1/1)")]
+#[case::not_done(Requirement::Must, Verdict::Unsupported, "core: partial (MUST 0/1)")]
+#[case::left_out(Requirement::Must, Verdict::Skipped, "core: partial (MUST 0/1)")]
+#[case::known(Requirement::Must, Verdict::Xfail, "core: partial (MUST 0/1)")]
+#[case::no_longer(Requirement::Should, Verdict::Xpass, "core: failure (SHOULD 0/1)")]
+#[case::fails(Requirement::Must, Verdict::Fail, "core: failure (MUST 0/1)")]
+#[case::undecided(Requirement::May, Verdict::Error, "core: failure (MAY 0/1)")]
+#[case::need_not_be(
+    Requirement::Should,
+    Verdict::Unsupported,
+    "core: success (SHOULD 0/1)"
+)]
+fn who_leaves_out_what_must_be_conforms_in_part(
+    #[case] requirement: Requirement,
+    #[case] verdict: Verdict,
+    #[case] expected: &str,
+) {
+    let report = of_one(requirement, verdict);
+    let table = matrix_as_table(&report);
+    assert!(table.contains(&format!("{expected};")), "{table}");
+    let page = matrix_as_markdown(&report);
+    let expected = expected.trim_start_matches("core: ");
+    assert!(page.contains(&format!("| {expected} |")), "{page}");
+}
+
+#[test]
+fn how_often_its_own_check_was_right_is_told() {
+    let checked = of_one(Requirement::Must, Verdict::Pass);
+    let table = matrix_as_table(&checked);
+    let right = "; its own check was right 2 of 3 times\n";
+    assert!(table.contains(right), "{table}");
+    let page = matrix_as_markdown(&checked);
+    assert!(page.contains("| right 2 of 3 times |\n"), "{page}");
+    let page = matrix_as_markdown(&report());
+    assert!(page.contains("| none |\n"), "{page}");
+}
+
+#[test]
+fn what_is_left_behind_is_told() {
+    let report = of_one(Requirement::Must, Verdict::Pass);
+    let table = matrix_as_table(&report);
+    let left = "\nLEFT  a\n      links in host: left1\n";
+    assert!(table.contains(left), "{table}");
+    let page = matrix_as_markdown(&report);
+    let left = "\n## Left behind\n\n- a:\n  - `links in host: left1`\n";
+    assert!(page.contains(left), "{page}");
+    // Where it broke off, nothing was taken away.
+    let table = matrix_as_table(&of_one(Requirement::Must, Verdict::Error));
+    assert!(!table.contains("LEFT"), "{table}");
+}
+
+#[rstest]
+#[case::pass(Requirement::Must, Verdict::Pass, '.', "pass")]
+#[case::information(Requirement::Info, Verdict::Pass, 'i', "info")]
+#[case::fail(Requirement::Must, Verdict::Fail, 'F', "fail")]
+#[case::error(Requirement::Info, Verdict::Error, 'E', "error")]
+#[case::unsupported(Requirement::Must, Verdict::Unsupported, '-', "unsupported")]
+#[case::skipped(Requirement::Must, Verdict::Skipped, 's', "skipped")]
+#[case::xfail(Requirement::Must, Verdict::Xfail, 'x', "xfail")]
+#[case::xpass(Requirement::Must, Verdict::Xpass, 'X', "xpass")]
+fn every_verdict_has_a_sign_and_a_word(
+    #[case] requirement: Requirement,
+    #[case] verdict: Verdict,
+    #[case] sign: char,
+    #[case] word: &str,
+) {
+    let report = of_one(requirement, verdict);
+    let table = matrix_as_table(&report);
+    let line = format!("{:<8}x  {sign}\n", requirement.word());
+    assert!(table.contains(&line), "{line}{table}");
+    assert!(table.contains(&format!("{sign} ")), "the legend has it");
+    let page = matrix_as_markdown(&report);
+    let line = format!("| {} | x | {word} |\n", requirement.word());
+    assert!(page.contains(&line), "{line}{page}");
+}
+
+#[test]
+fn a_line_of_a_table_keeps_its_columns() {
+    let page = matrix_as_markdown(&[row("c", Some("missing: a | b,\nand c"))]);
+    assert!(
+        page.contains("| not tried: missing: a \\| b, and c | | |\n"),
+        "{page}"
+    );
+}
+
+#[test]
+fn what_is_new_is_named_and_what_is_worse_has_its_reason() {
+    let now = report();
+    let mut before = report();
+    before[4] = cell("b", "x", Requirement::Must, Verdict::Pass);
+    assert_eq!(
+        matrix_changes(&before, &now),
+        "b x: pass -> fail (because | of it)\n"
+    );
+    let changes = matrix_changes(&before[..4], &now);
+    assert_eq!(changes, "b x: new: fail\nb y: new: unsupported\n");
+}
+
+#[rstest]
+#[case::undecided(Requirement::Info, Verdict::Error, "<error message=\"error: because")]
+#[case::fails(Requirement::Must, Verdict::Fail, "<failure message=\"fail: because")]
+#[case::no_longer(
+    Requirement::Should,
+    Verdict::Xpass,
+    "<failure message=\"xpass: because"
+)]
+#[case::not_red(Requirement::May, Verdict::Fail, "<skipped message=\"fail: because")]
+fn junit_says_what_a_case_came_to_and_how_many_seconds_it_took(
+    #[case] requirement: Requirement,
+    #[case] verdict: Verdict,
+    #[case] expected: &str,
+) {
+    let page = matrix_as_junit(&of_one(requirement, verdict));
+    assert!(page.contains(expected), "{page}");
+    assert!(page.contains(" time=\"1.234\""), "{page}");
+}

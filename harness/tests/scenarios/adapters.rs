@@ -24,6 +24,9 @@ const BAD: &str = "fixtures/adapters/bad";
 /// The scenario that adapters are tried with.
 const SCENARIO: &str = "containers/two-endpoints";
 
+/// A scenario that attaches several containers at the same time.
+const AT_ONCE: &str = "containers/parallel";
+
 /// What a bad adapter comes to: each way to talk to it may have a sentence of its own.
 struct Bad {
     name: &'static str,
@@ -122,6 +125,22 @@ const ALL: &[Bad] = &[
             "the reply has seq 99, the request 2",
         )
     },
+    bad("protocol-9", Verdict::Error, "it speaks protocol 9, not 1"),
+    bad(
+        "pid-1",
+        Verdict::Error,
+        "the reply names no process of a container's",
+    ),
+    bad(
+        "one-link",
+        Verdict::Fail,
+        "left: links in host: left1: vxlan down mtu 1500 id 9 dstport 4789",
+    ),
+    bad(
+        "wrong-for-second",
+        Verdict::Fail,
+        "it claims 192.0.2.1/24 for c2/eth0, which has 10.10.0.3/24",
+    ),
     Bad {
         limit: SHORT,
         started: None,
@@ -183,6 +202,21 @@ const SMOKE: &[(&str, &str, &str)] = &[
         "the reply has seq 99, the request 2",
     ),
     (
+        "exec:fixtures/adapters/bad/one-link.sh",
+        "nothing is left",
+        "host has left1",
+    ),
+    (
+        "exec:fixtures/adapters/bad/pid-1.sh",
+        "attach",
+        "1 is no process of it",
+    ),
+    (
+        "exec:fixtures/adapters/bad/protocol-9.sh",
+        "hello",
+        "it speaks protocol 9, not 1",
+    ),
+    (
         "serve:fixtures/adapters/bad/wont-go.sh",
         "bye",
         "it has not ended 2000 ms after its reply to `bye`",
@@ -211,6 +245,16 @@ pub(crate) fn trials(scenarios: &[NamedScenario]) -> Vec<Trial> {
             trials.push(needing(&["ip"], trial));
         }
     }
+    // Of several that are attached at once, the first is not the only one that is compared.
+    let second = ALL.iter().find(|bad| bad.name == "wrong-for-second");
+    let second = second.expect("it is one of all");
+    let at_once = scenarios.iter().find(|it| it.name == AT_ONCE).cloned();
+    let trial = Trial::test("adapters/at-once/wrong-for-second", move || {
+        let says = "it claims 192.0.2.1/24 for c2/eth0, which has 10.10.0.3/29";
+        let scenario = at_once.as_ref().ok_or("no such scenario")?;
+        has_its_verdict(second, "serve", says, scenario)
+    });
+    trials.push(needing(&["ip"], trial));
     for (choice, tools) in [
         ("exec:fixtures/adapters/sample.sh", &["ip"][..]),
         ("serve:fixtures/adapters/sample.py", &["ip", "python3"]),

@@ -89,6 +89,20 @@ fn a_report_is_appended_and_compared() {
     // The last line was not written to its end.
     let broken = written.replace("\"pass\"", "\"fail\"") + "{\"event\":\"ce";
     fs::write(&file, broken).unwrap();
+    // What is appended then begins a line of its own.
+    let more = conformance(&native)
+        .args(["--report", path])
+        .output()
+        .unwrap();
+    assert_eq!(said(&more).0, Some(0));
+    let gone_on = fs::read_to_string(&file).unwrap();
+    assert_eq!(
+        gone_on.matches("\n{\"event\":\"row\"").count(),
+        2,
+        "{gone_on}"
+    );
+    let broken = written.replace("\"pass\"", "\"fail\"") + "{\"event\":\"ce";
+    fs::write(&file, broken).unwrap();
     let against = conformance(&native)
         .args(["--against", path])
         .output()
@@ -253,4 +267,105 @@ fn a_snapshot_is_compared_here_as_well() {
     let (code, text, errors) = said(&conformance(&native).output().unwrap());
     assert_eq!(code, Some(1), "{text}{errors}");
     assert!(text.contains("the snapshot it__1 differs"), "{text}");
+}
+
+/// Tries a manifest that can do nothing but fail, with what it says of a scenario, as text for people.
+fn with_listed(scenario: &str, more: &str) -> (Option<i32>, String, String) {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("mine.yaml");
+    let text = format!(
+        "name: mine\nabout: nothing\nversion: [sh, -c, echo mine 1.0]\nneeds: [sh]\noperations:\n  \
+         bridge: [sh, -c, 'echo no bridge today >&2; exit 1', <add>]\n{more}"
+    );
+    fs::write(&file, text).unwrap();
+    let arguments = ["--implementation", file.to_str().unwrap(), scenario];
+    said(&conformance(&arguments).output().unwrap())
+}
+
+#[rstest]
+#[case::it_fails("containers/two-endpoints", "fail", 1, "1 red")]
+#[case::it_passes("containers/gateway-outside", "pass", 0, "0 red")]
+fn without_a_list_a_scenario_comes_out_as_it_does(
+    #[case] scenario: &str,
+    #[case] verdict: &str,
+    #[case] exit: i32,
+    #[case] red: &str,
+) {
+    let (code, text, errors) = with_listed(scenario, "");
+    assert_eq!(code, Some(exit), "{text}{errors}");
+    let summary = format!("1 cells: 1 {verdict}; {red}");
+    assert!(text.contains(&summary), "{text}");
+}
+
+#[rstest]
+#[case::it_fails("containers/two-endpoints", "1 xfail; 0 red", 0)]
+#[case::it_passes("containers/gateway-outside", "1 xpass; 1 red", 1)]
+fn what_is_listed_as_failing_may_fail_and_may_not_pass(
+    #[case] scenario: &str,
+    #[case] summary: &str,
+    #[case] exit: i32,
+) {
+    let listed = format!("deviations:\n  - {{scenario: {scenario}, reason: it is known}}\n");
+    let (code, text, errors) = with_listed(scenario, &listed);
+    assert_eq!(code, Some(exit), "{text}{errors}");
+    assert!(text.contains(summary), "{text}");
+    assert!(text.contains("\n      it is known"), "{text}");
+}
+
+#[test]
+fn every_implementation_has_a_row_before_its_cells() {
+    let scenario = "containers/two-endpoints";
+    let arguments = ["--format", "json", "--implementation", "native", scenario];
+    let (code, text, errors) = with_idle(&arguments);
+    assert_eq!(code, Some(1), "{text}{errors}");
+    let lines = text.lines().map(|line| serde_json::from_str(line).unwrap());
+    let told: Vec<(String, String)> = lines
+        .map(|line: Value| {
+            let word = |key: &str| line[key].as_str().unwrap().to_owned();
+            (word("event"), word("implementation"))
+        })
+        .collect();
+    let expected = [
+        ("row", "native"),
+        ("cell", "native"),
+        ("row", "do-nothing.sh"),
+        ("cell", "do-nothing.sh"),
+    ];
+    let expected = expected.map(|(event, name)| (event.to_owned(), name.to_owned()));
+    assert_eq!(told, expected);
+}
+
+#[rstest]
+#[case::json("json")]
+#[case::human("human")]
+#[case::markdown("markdown")]
+#[case::junit("junit")]
+fn a_report_that_cannot_be_written_is_3_and_says_so(#[case] format: &str) {
+    let arguments = ["--format", format, "--implementation", "native"];
+    let tried = |full: bool| {
+        let mut command = conformance(&arguments);
+        command.arg("containers/two-endpoints");
+        if full {
+            let full = fs::File::options().write(true).open("/dev/full").unwrap();
+            command.stdout(full);
+        } else {
+            command.args(["--report", "/dev/full"]);
+        }
+        said(&command.output().unwrap())
+    };
+    for full in [true, false] {
+        let (code, _, errors) = tried(full);
+        assert_eq!(code, Some(3), "{errors}");
+        assert!(errors.contains("No space left on device"), "{errors}");
+    }
+}
+
+#[test]
+fn a_crash_where_nothing_is_asked_is_red() {
+    let folder = tempfile::tempdir().unwrap();
+    let adapter = answers(folder.path(), "x.sh", "exit 1");
+    let arguments = ["--adapter", &adapter, "containers/ttl"];
+    let (code, text, errors) = said(&conformance(&arguments).output().unwrap());
+    assert_eq!(code, Some(1), "{text}{errors}");
+    assert!(text.contains("1 cells: 1 error; 1 red"), "{text}");
 }
