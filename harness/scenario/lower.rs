@@ -637,4 +637,60 @@ mod tests {
         assert_eq!(made("true"), [""; 0]);
         assert_eq!(made("false").len(), 3, "{:#?}", made("false"));
     }
+
+    #[test]
+    fn rules_that_are_nobodys_endpoint_s_stay_when_all_are_written_anew() {
+        let mut lowering = Lowering::default();
+        let own = json!({"masquerade": {"in": "host", "source": "192.168.9.0/24"}});
+        let elsewhere = json!({"masquerade": {"in": "router", "source": "192.168.8.0/24"}});
+        let flushed =
+            json!({"dnat": {"in": "host", "protocol": "tcp", "port": 1, "to": "10.0.0.2:1"}});
+        let items = [
+            own,
+            elsewhere,
+            flushed,
+            json!({"flush": {"in": "host", "chain": "prerouting"}}),
+            network("n1", "10.10.0.0/24"),
+            json!({"network": {"delete": "n1"}}),
+        ];
+        let anew = last_of(&mut lowering, &items);
+        let rules: Vec<&String> = anew.iter().filter(|it| it.contains(" -A ")).collect();
+        assert_eq!(
+            rules,
+            ["iptables -t nat -A POSTROUTING -s 192.168.9.0/24 -j MASQUERADE"]
+        );
+    }
+
+    #[test]
+    fn a_container_that_is_gone_is_attached_anew_with_all_that_it_had() {
+        let mut lowering = Lowering::default();
+        let one = json!({"attach": {"node": "a", "to": "n1"}});
+        let items = [
+            network("n1", "10.10.0.0/24"),
+            one.clone(),
+            json!({"netns": {"delete": "a"}}),
+            json!({"netns": {"add": "a"}}),
+            one,
+        ];
+        let anew = last_of(&mut lowering, &items);
+        let route = "ip -n a route add default via 10.10.0.1";
+        assert!(anew.iter().any(|it| it == route), "{anew:#?}");
+    }
+
+    #[rstest]
+    #[case::of_the_network("10.10.0.0")]
+    #[case::of_everybody("10.10.0.255")]
+    fn an_address_that_is_no_hosts_is_refused(#[case] address: &str) {
+        let mut lowering = Lowering::default();
+        commands(&mut lowering, network("n1", "10.10.0.0/24")).unwrap();
+        let one = json!({"attach": {"node": "a", "to": "n1", "address": address}});
+        let refusal = commands(&mut lowering, one).unwrap_err();
+        assert_eq!(refusal.code, "address-outside");
+        let gateway =
+            json!({"network": {"add": "n2", "subnet": "10.20.0.0/24", "gateway": "10.20.0.255"}});
+        assert_eq!(
+            commands(&mut lowering, gateway).unwrap_err().code,
+            "gateway-outside"
+        );
+    }
 }

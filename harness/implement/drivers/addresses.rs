@@ -166,6 +166,20 @@ mod tests {
     }
 
     #[test]
+    fn an_address_that_came_to_nothing_takes_no_other_with_it() {
+        let addresses = Addresses::default();
+        let small = network("n1", "10.0.0.0/29", "10.0.0.1");
+        addresses.begin(&small).unwrap();
+        let take = || addresses.take(&small, &endpoint("a", None)).unwrap();
+        let (first, second) = (take(), take());
+        addresses.give_back_one(&small, second);
+        assert_eq!(take(), second, "the first one is still taken");
+        assert_ne!(first, second);
+        addresses.give_back(&small, "a");
+        assert_eq!(take(), first);
+    }
+
+    #[test]
     fn the_address_of_all_routers_is_nobodys() {
         let (addresses, network) = (
             Addresses::default(),

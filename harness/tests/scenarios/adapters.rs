@@ -125,6 +125,16 @@ const ALL: &[Bad] = &[
             "the reply has seq 99, the request 2",
         )
     },
+    bad(
+        "hide-a-link",
+        Verdict::Fail,
+        "left: links in c1: eth0: veth up no-carrier mtu 1500 peer c1/vc1",
+    ),
+    bad(
+        "crash-in-check",
+        Verdict::Error,
+        "it was ended by SIGSEGV before its reply to `check`",
+    ),
     bad("protocol-9", Verdict::Error, "it speaks protocol 9, not 1"),
     bad(
         "pid-1",
