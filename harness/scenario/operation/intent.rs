@@ -1,7 +1,7 @@
 //! Level-2 operations: networks, and endpoints on them, without saying how they are made.
 //!
 //! An implementation that takes intents gets them as they are; for every other one they are lowered to
-//! operations of level 1 (`lower.rs`).
+//! operations of level 1 (`lower`).
 
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
