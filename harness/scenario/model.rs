@@ -6,7 +6,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use super::claim::Claims;
 use super::expectation::Expectation;
 use super::name::NodeName;
-use super::observation::Observation;
+use super::observation::{Observation, Observed};
 use super::operation::Item;
 use super::value::{Located, ValueError, at_least_one};
 
@@ -247,11 +247,14 @@ impl Scenario {
         self.profile.as_ref().map(|it| it.value).unwrap_or_default()
     }
 
-    /// Tells whether it is of level 2: networks and endpoints, made in whatever way.
+    /// Tells whether it is of level 2: networks and endpoints, made in whatever way, or tried out.
     pub fn has_intents(&self) -> bool {
-        let steps = self.steps.iter();
-        let mut operations = steps.flat_map(|step| &step.operations);
-        operations.any(|item| item.operation.is_intent())
+        self.steps.iter().any(|step| {
+            let mut operations = step.operations.iter();
+            let mut observed = step.observe.iter();
+            operations.any(|item| item.operation.is_intent())
+                || observed.any(|it| matches!(it.of, Observed::Intent(_)))
+        })
     }
 
     /// Returns how many expectations all steps have together.

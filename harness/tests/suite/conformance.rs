@@ -216,7 +216,6 @@ const LACKS: &str =
 
 #[rstest]
 #[case::a_crash_is_no_refusal("exit 1", "containers/gateway-outside", "error")]
-#[case::nor_is_it_information("exit 1", "containers/subnet-too-small", "error")]
 #[case::what_is_not_done_is_not_refused(LACKS, "containers/gateway-outside", "unsupported")]
 fn only_a_refusal_is_one(#[case] answer: &str, #[case] scenario: &str, #[case] verdict: &str) {
     let folder = tempfile::tempdir().unwrap();
@@ -368,4 +367,52 @@ fn a_crash_where_nothing_is_asked_is_red() {
     let (code, text, errors) = said(&conformance(&arguments).output().unwrap());
     assert_eq!(code, Some(1), "{text}{errors}");
     assert!(text.contains("1 cells: 1 error; 1 red"), "{text}");
+}
+
+/// A network that nothing is asked of but to be made, in words of its own, beside a wire of the host.
+const BESIDE_A_WIRE: &str = "
+title: it
+requirement: REQUIREMENT
+nodes: [host, c1, outside]
+given:
+  - veth: {add: host/up0, peer: outside/eth0}
+  - address: {add: 203.0.113.1/24, dev: host/up0}
+  - up: host/up0
+steps:
+  - name: s
+    observe:
+      - network: {add: n1, subnet: 10.10.0.0/24}
+    expect:
+      - addresses: {in: host, only: up0, have: [\"up0: 203.0.113.1/24 scope global\"]}
+";
+
+fn beside_a_wire(requirement: &str, answer: &str) -> Value {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("it.yaml");
+    fs::write(&file, BESIDE_A_WIRE.replace("REQUIREMENT", requirement)).unwrap();
+    let adapter = answers(folder.path(), "x.sh", answer);
+    cell_of(&adapter, file.to_str().unwrap())
+}
+
+#[test]
+fn a_crash_is_no_information() {
+    let cell = beside_a_wire("info", "exit 1");
+    assert_eq!(cell["verdict"], "error", "{cell}");
+}
+
+#[test]
+fn what_an_implementation_takes_away_of_the_host_counts() {
+    let done =
+        r#"echo "{\"seq\":$(echo "$request" | sed 's/.*"seq":\([0-9]*\).*/\1/'),\"ok\":true}""#;
+    let cell = beside_a_wire("must", done);
+    assert_eq!(cell["verdict"], "pass", "{cell}");
+    let takes =
+        format!("case $request in *network-delete*) ip address flush dev up0 ;; esac; {done}");
+    let cell = beside_a_wire("must", &takes);
+    assert_eq!(cell["verdict"], "fail", "{cell}");
+    let reason = cell["reason"].as_str().unwrap();
+    assert!(
+        reason.starts_with("taken away: addresses in host: up0: 203.0.113.1/24"),
+        "{reason}"
+    );
 }
