@@ -416,3 +416,20 @@ fn what_an_implementation_takes_away_of_the_host_counts() {
         "{reason}"
     );
 }
+
+#[rstest]
+#[case::gateway("gateway", "containers/gateway", "unsupported")]
+#[case::no_gateway("gateway", "containers/two-endpoints", "error")]
+#[case::masquerade("masquerade", "containers/egress-untranslated", "unsupported")]
+#[case::no_masquerade("masquerade", "containers/gateway", "error")]
+fn an_adapter_is_told_what_the_scenario_asks_for(
+    #[case] asked: &str,
+    #[case] scenario: &str,
+    #[case] verdict: &str,
+) {
+    let folder = tempfile::tempdir().unwrap();
+    let answer =
+        format!("case $request in *'\"asked\":[\"{asked}\"]'*) {LACKS} ;; *) exit 1 ;; esac");
+    let cell = cell_of(&answers(folder.path(), "x.sh", &answer), scenario);
+    assert_eq!(cell["verdict"], verdict, "{cell}");
+}
