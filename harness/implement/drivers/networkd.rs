@@ -56,6 +56,8 @@ pub(super) struct Networkd {
     /// How many changes of files were made, and how many of them the daemon has read.
     changes: Cell<u64>,
     read: Cell<u64>,
+    /// How often who waits for it could not read as fast as links changed.
+    overruns: Cell<u32>,
 }
 
 impl Driver for Networkd {
@@ -223,9 +225,14 @@ impl Networkd {
         let patience = Duration::from_millis(request.deadline_ms);
         let restarted = tokio::time::timeout(patience, self.restart_now(request)).await;
         restarted.unwrap_or_else(|_| {
+            let overrun = match self.overruns.get() {
+                0 => String::new(),
+                times => format!(" (who waits for it was overrun {times} times)"),
+            };
+            let said = said(&log_of(request));
             Err(Stop::Refused {
                 code: "timeout".to_owned(),
-                message: format!("systemd-networkd is not done: {}", said(&log_of(request))),
+                message: format!("systemd-networkd is not done{overrun}: {said}"),
             })
         })
     }
@@ -279,12 +286,28 @@ impl Networkd {
             .iter()
             .map(|link| format!("--interface={link}:no-carrier"));
         let wanted: Vec<String> = wanted.collect();
-        let wanted: Vec<&str> = wanted.iter().map(String::as_str).collect();
         if !wanted.is_empty() {
-            must(WAIT, &wanted).await?;
+            configured(WAIT, &wanted, &self.overruns).await?;
         }
         self.read.set(read);
         Ok(())
+    }
+}
+
+/// Waits with `program` until networkd has configured interfaces, and counts how often it was overrun.
+///
+/// It subscribes to the changes of links with a socket of the usual size and then asks for all links. Where
+/// so many change before it reads that the kernel drops some, it gives up with ENOBUFS, which says nothing
+/// about the interfaces; netlink(7) tells who gets it to look again.
+async fn configured(program: &str, wanted: &[String], overruns: &Cell<u32>) -> Result<(), Stop> {
+    let wanted: Vec<&str> = wanted.iter().map(String::as_str).collect();
+    loop {
+        match must(program, &wanted).await {
+            Err(Stop::Refused { message, .. }) if message.ends_with(OVERRUN) => {
+                overruns.set(overruns.get() + 1);
+            }
+            ended => return ended.map(drop),
+        }
     }
 }
 
@@ -294,6 +317,9 @@ async fn stop(running: &mut Option<Daemon>) -> Result<(), Stop> {
         None => Ok(()),
     }
 }
+
+/// What a program of systemd says of ENOBUFS.
+const OVERRUN: &str = "No buffer space available";
 
 /// What keeps an interface from doing more than it is told.
 const QUIET: &str = "LinkLocalAddressing=no\nIPv6AcceptRA=no\nLLDP=no\n";
@@ -361,4 +387,54 @@ fn said(log: &str) -> String {
 
 fn broken(error: impl std::fmt::Display) -> Stop {
     Stop::Broken(Broken(format!("systemd-networkd: {error}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use rstest::rstest;
+
+    use super::*;
+
+    /// A program that says `message` and fails as often as its folder has files called `storm…`, one less
+    /// each time.
+    fn waiter(storms: u32, message: &str) -> tempfile::TempDir {
+        let folder = tempfile::tempdir().unwrap();
+        for storm in 0..storms {
+            File::create(folder.path().join(format!("storm{storm}"))).unwrap();
+        }
+        let (program, at) = (folder.path().join("wait"), folder.path().display());
+        let text = format!(
+            "#!/bin/sh\nfor storm in {at}/storm*; do\n  [ -e \"$storm\" ] || exit 0\n  rm \"$storm\"\n  \
+             echo 'Could not create manager: {message}' >&2\n  exit 1\ndone\n"
+        );
+        fs::write(&program, text).unwrap();
+        fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+        folder
+    }
+
+    #[rstest]
+    #[case::is_asked_again(OVERRUN, Ok(()), 2)]
+    #[case::is_taken_at_its_word(
+        "Connection timed out",
+        Err("Could not create manager: Connection timed out"),
+        0
+    )]
+    fn who_waits(#[case] message: &str, #[case] ends: Result<(), &str>, #[case] counted: u32) {
+        let folder = waiter(2, message);
+        let overruns = Cell::new(0);
+        let program = folder.path().join("wait");
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
+        let ended = runtime.block_on(configured(program.to_str().unwrap(), &[], &overruns));
+        let ended = ended.map_err(|stop| match stop {
+            Stop::Refused { message, .. } => message,
+            other => format!("{other:?}"),
+        });
+        assert_eq!(ended, ends.map_err(str::to_owned));
+        assert_eq!(overruns.get(), counted);
+    }
 }
