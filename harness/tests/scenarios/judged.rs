@@ -14,7 +14,7 @@ use netproof::world::Tier;
 
 use crate::support;
 
-const TOOLS: &[&str] = &["ip", "iptables", "ip6tables", "sysctl"];
+const TOOLS: &[&str] = &["ip", "iptables", "ip6tables", "sysctl", "python3"];
 
 /// Scenarios whose last step asks nothing of what earlier probes have left behind: with nodes that the
 /// script makes, shares and deletes, with servers, tunnels, rules, and IPv6.
@@ -75,6 +75,11 @@ pub(crate) fn trials(scenarios: &[NamedScenario]) -> Vec<Trial> {
         "judge/what-the-script-has-set-stays",
         keeps_what_was_set,
     ));
+    for (protocol, code) in [("tcp", 0), ("udp", 1)] {
+        let name = format!("judge/a-server-of-the-script/{protocol}");
+        let trial = Trial::test(name, move || has_its_own_server(protocol, code));
+        trials.push(trial);
+    }
     trials = trials
         .into_iter()
         .map(|trial| trial.with_ignored_flag(ignored))
@@ -194,6 +199,55 @@ steps:
         Ok(())
     } else {
         Err(told("the router forwards", &ran))
+    }
+}
+
+/// A server that the script leaves running stands in for ours where the kernel answers for it; a datagram
+/// only comes back from ours, so that its port is taken is told.
+fn has_its_own_server(protocol: &str, code: i32) -> Result<(), Failed> {
+    let text = format!(
+        "
+title: t
+nodes: [host, web]
+steps:
+  - name: s
+    do:
+      - veth: {{add: host/eth0, peer: web/eth0}}
+      - address: {{add: 10.1.0.1/24, dev: host/eth0}}
+      - address: {{add: 10.1.0.2/24, dev: web/eth0}}
+      - up: host/eth0
+      - up: web/eth0
+      - listen: {{in: web, {protocol}: 80}}
+    expect:
+      - {protocol}: {{from: host, to: 10.1.0.2, port: 80}}
+        reply: {{}}
+"
+    );
+    let folder = tempfile::tempdir()?;
+    let file = folder.path().join("served.yaml");
+    std::fs::write(&file, &text)?;
+    // What is sent to it is read, for nobody can tell yet what becomes of a datagram that is not.
+    let (socket, reads) = match protocol {
+        "tcp" => ("SOCK_STREAM); s.bind(('', 80)); s.listen()", "s.accept()"),
+        _ => ("SOCK_DGRAM); s.bind(('', 80))", "s.recv(9)"),
+    };
+    let server = format!(
+        "import socket; s = socket.socket(socket.AF_INET, socket.{socket}; print(flush=True); \
+         [{reads} for _ in iter(int, 1)]"
+    );
+    let script = format!(
+        "{}cd \"${{0%/*}}\"\nmkfifo ready\nip netns exec web python3 -c \"{server}\" >ready &\n\
+         read -r _ <ready\n",
+        parse("served.yaml", &text)?.goal_script(1)
+    );
+    let ran = judge(&file.display().to_string(), &script)?;
+    let refused = ran.events.iter().any(|event| {
+        matches!(event, Event::Operation { reason: Some(reason), .. } if reason.contains("Address already in use"))
+    });
+    if (ran.code, refused) == (Some(code), code == 1) {
+        Ok(())
+    } else {
+        Err(told("the script's server", &ran))
     }
 }
 
