@@ -11,7 +11,7 @@ use super::printer::required;
 use super::run::recorded;
 use super::select::{Selected, select};
 use super::workers::{Told, run_all};
-use super::{ConformanceArgs, Exit, MatrixFormat};
+use super::{ConformanceArgs, Exit, MatrixFormat, deadlines};
 use crate::implement::{Choice, absence, installed_version};
 use crate::report::{
     matrix_as_junit, matrix_as_markdown, matrix_changes, matrix_has_red, matrix_row,
@@ -124,6 +124,7 @@ fn row(args: &ConformanceArgs, choice: &Choice, selected: &[Selected], to: &mut 
     }
     let runner = Runner::new(tier, false)
         .with_interior(choice.interior())
+        .with_deadlines(deadlines(args.deadline))
         .with_implementation(choice.clone());
     let begin = |it: &'_ Selected| {
         let cell = Cell::new(

@@ -26,12 +26,15 @@ mod workers;
 
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
+use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::builder::TypedValueParser;
+use clap::{Args, Parser, Subcommand, ValueEnum, value_parser};
 
 pub use exit::Exit;
 
-use crate::world::Tier;
+use crate::run::Deadlines;
+use crate::world::{Tier, deadline};
 
 /// Proves that a container network works.
 #[derive(Debug, Parser)]
@@ -71,6 +74,19 @@ enum Verb {
     Schema(SchemaArgs),
     /// Prints the reference of verbs: what each does, its arguments, and the commands it stands for.
     Verbs,
+}
+
+/// How long an operation may take unless it is said otherwise, in milliseconds.
+const OPERATION_MS: u64 = deadline::OPERATION.as_millis() as u64;
+
+/// Takes a number of milliseconds: one at least, and a day at most.
+fn a_while() -> impl TypedValueParser<Value = u64> {
+    value_parser!(u64).range(1..=24 * 60 * 60 * 1000)
+}
+
+/// Gives each operation so many milliseconds.
+fn deadlines(of_operation: u64) -> Deadlines {
+    Deadlines::of_operation(Duration::from_millis(of_operation))
 }
 
 /// Which scenarios are meant.
@@ -116,6 +132,9 @@ struct RunArgs {
     /// a manifest, or an adapter, as `exec:PATH` or `serve:PATH`.
     #[arg(long, value_name = "NAME", default_value = "native")]
     implementation: PathBuf,
+    /// How long an operation may take, or an adapter's reply, in milliseconds.
+    #[arg(long, value_name = "MS", default_value_t = OPERATION_MS, value_parser = a_while())]
+    deadline: u64,
 }
 
 #[derive(Debug, Args)]
@@ -163,6 +182,9 @@ struct ConformanceArgs {
     /// How many scenarios run at once; as many as there are processors if not given.
     #[arg(long, short, value_name = "N")]
     jobs: Option<NonZeroUsize>,
+    /// How long an operation may take, or an adapter's reply, in milliseconds.
+    #[arg(long, value_name = "MS", default_value_t = OPERATION_MS, value_parser = a_while())]
+    deadline: u64,
 }
 
 /// How the matrix is printed.
@@ -304,7 +326,7 @@ struct SmokeArgs {
     #[arg(long)]
     validate: bool,
     /// How long a reply may take, in milliseconds.
-    #[arg(long, value_name = "MS", default_value_t = 5000)]
+    #[arg(long, value_name = "MS", default_value_t = 5000, value_parser = a_while())]
     deadline: u64,
     /// How to report.
     #[arg(long, value_enum, default_value_t = Format::Human)]

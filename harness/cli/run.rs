@@ -12,7 +12,7 @@ use super::packets::PacketFiles;
 use super::printer::Printer;
 use super::select::{Selected, select};
 use super::workers::{Told, run_all};
-use super::{Exit, RunArgs};
+use super::{Exit, RunArgs, deadlines};
 use crate::carried;
 use crate::judge::Verdict;
 use crate::run::{Outcome, Runner, Totals};
@@ -40,6 +40,7 @@ pub(super) fn run(args: &RunArgs) -> Exit {
     let runner = Runner::new(tier, args.hostile_baseline)
         .with_interior(implementation.interior())
         .with_packets(files.are_wanted())
+        .with_deadlines(deadlines(args.deadline))
         .with_implementation(implementation);
     let rounds = args.repeat.get();
     let mut printer = Printer::new(args.format, selected.len() * rounds);

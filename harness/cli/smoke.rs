@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::implementations::choose;
 use super::out::{print, print_error, unwritable};
-use super::{Exit, Format, SmokeArgs};
+use super::{Exit, Format, SmokeArgs, deadlines};
 use crate::implement::Choice;
 use crate::judge::Verdict;
 use crate::report::smoke_line;
@@ -32,7 +32,7 @@ pub(super) fn smoke(args: &SmokeArgs) -> Exit {
         deadline: Duration::from_millis(args.deadline),
         validate: args.validate,
     };
-    let runner = Runner::new(args.tier.into(), false);
+    let runner = Runner::new(args.tier.into(), false).with_deadlines(deadlines(args.deadline));
     let (mut exit, mut unwritten) = (Exit::Pass, None);
     let (mut pass, mut fail, mut skipped) = (0, 0, 0);
     let mut told = |event: &Event| {

@@ -31,6 +31,25 @@ impl Default for Deadlines {
     }
 }
 
+impl Deadlines {
+    /// Gives operations as long, and steps no less than they need for that: as many times longer as by
+    /// default, and never shorter.
+    #[must_use]
+    pub fn of_operation(operation: Duration) -> Self {
+        let times = deadline::STEP.as_secs_f64() / deadline::OPERATION.as_secs_f64();
+        Self {
+            operation,
+            step: deadline::STEP.max(operation.mul_f64(times)),
+        }
+    }
+
+    /// Returns how long a scenario has whose steps have as long.
+    pub(super) fn of_scenario(&self) -> Duration {
+        let times = deadline::SCENARIO.as_secs_f64() / deadline::STEP.as_secs_f64();
+        deadline::SCENARIO.max(self.step.mul_f64(times))
+    }
+}
+
 /// Something was not done in its time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Late(Duration);
@@ -54,7 +73,24 @@ pub(super) async fn within<T>(time: Duration, work: impl Future<Output = T>) -> 
 
 #[cfg(test)]
 mod tests {
+    use rstest::rstest;
+
     use super::*;
+
+    #[rstest]
+    #[case::shorter(2, 120, 300)]
+    #[case::the_default(30, 120, 300)]
+    #[case::longer(60, 240, 600)]
+    fn what_is_around_an_operation_has_no_less_time(
+        #[case] operation: u64,
+        #[case] step: u64,
+        #[case] scenario: u64,
+    ) {
+        let deadlines = Deadlines::of_operation(Duration::from_secs(operation));
+        assert_eq!(deadlines.operation, Duration::from_secs(operation));
+        assert_eq!(deadlines.step, Duration::from_secs(step));
+        assert_eq!(deadlines.of_scenario(), Duration::from_secs(scenario));
+    }
 
     fn run<T>(work: impl Future<Output = T>) -> T {
         tokio::runtime::Builder::new_current_thread()

@@ -87,10 +87,14 @@ impl Runner {
         self
     }
 
-    /// Gives operations and steps other deadlines; the scenario has that of the launch.
+    /// Gives operations and steps other deadlines; the scenario has that of the launch, or longer where its
+    /// steps have longer than by default.
     #[must_use]
     pub fn with_deadlines(mut self, deadlines: Deadlines) -> Self {
         self.deadlines = deadlines;
+        if deadlines.step > Deadlines::default().step {
+            self.launch.deadline = self.launch.deadline.max(deadlines.of_scenario());
+        }
         self
     }
 

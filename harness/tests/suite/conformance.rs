@@ -63,6 +63,31 @@ fn a_must_that_fails_ends_with_1_and_an_info_fails_never() {
     );
 }
 
+#[rstest]
+#[case::one_scenario(&["run", "--implementation"])]
+#[case::the_matrix(&["conformance", "--adapter"])]
+fn a_reply_has_as_long_as_is_said(#[case] way: &[&str]) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_netproof"));
+    command
+        .args(way)
+        .args(["serve:fixtures/adapters/bad/hang.sh", "--format", "json"])
+        .args(["--deadline", "2000", "containers/two-endpoints"])
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .env_remove("NETPROOF_REQUIRE");
+    let (_, text, errors) = said(&command.output().unwrap());
+    let says = "no reply to `attach` within 2000 ms";
+    assert!(text.contains(says), "{text}{errors}");
+}
+
+#[rstest]
+#[case::none("0")]
+#[case::two_days("172800000")]
+fn a_deadline_is_a_day_at_most(#[case] deadline: &str) {
+    let (code, _, errors) = with_idle(&["--deadline", deadline]);
+    assert_eq!(code, Some(2), "{errors}");
+    assert!(errors.contains("1..=86400000"), "{errors}");
+}
+
 #[test]
 fn a_report_is_appended_and_compared() {
     let folder = tempfile::tempdir().unwrap();
