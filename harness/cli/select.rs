@@ -106,10 +106,7 @@ fn files_of(path: &Path) -> Result<Vec<PathBuf>, Missing> {
             // A link to a folder may lead round in a circle.
             if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
                 folders.push(path);
-            } else if path
-                .extension()
-                .is_some_and(|ending| ending == "yaml" || ending == "yml")
-            {
+            } else if is_scenario(&path) {
                 files.push(path);
             }
         }
@@ -134,11 +131,32 @@ fn carried_named(argument: &Path) -> Vec<NamedScenario> {
         .collect()
 }
 
+/// Tells whether a file is one of a scenario, by its ending.
+fn is_scenario(path: &Path) -> bool {
+    let ending = path.extension().unwrap_or_default();
+    ending == "yaml" || ending == "yml"
+}
+
+/// The scenario files in the folder that a path points into, as it would be written.
+fn beside(path: &Path) -> impl Iterator<Item = String> + use<> {
+    let folder = path.parent().unwrap_or(Path::new("")).to_owned();
+    let looked_into = match folder.as_os_str().is_empty() {
+        true => Path::new("."),
+        false => &folder,
+    };
+    let entries = fs::read_dir(looked_into).into_iter().flatten().flatten();
+    entries
+        .map(move |entry| folder.join(entry.file_name()))
+        .filter(|path| is_scenario(path))
+        .map(|path| path.display().to_string())
+}
+
 fn unknown(argument: &Path) -> String {
     let shown = argument.display().to_string();
-    let nearest = carried::scenarios()
-        .into_iter()
-        .map(|scenario| (strsim::jaro_winkler(&scenario.name, &shown), scenario.name))
+    let carried = carried::scenarios().into_iter().map(|it| it.name);
+    let nearest = beside(argument)
+        .chain(carried)
+        .map(|name| (strsim::jaro_winkler(&name, &shown), name))
         .filter(|(likeness, _)| *likeness > 0.8)
         .max_by(|a, b| a.0.total_cmp(&b.0));
     let help = match nearest {

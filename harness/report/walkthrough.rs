@@ -384,7 +384,7 @@ Scenario `s`, which begins with `web`, `database`.
             reason: reason.map(str::to_owned),
             lacks: None,
             ran: Vec::new(),
-            line: 1,
+            line: Some(1),
         }
     }
 

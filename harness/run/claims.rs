@@ -42,7 +42,7 @@ pub struct Ledger {
     decisions: BTreeMap<ClaimId, Vec<Decision>>,
     /// What each item that decides something expects, in words, and its line.
     expected: BTreeMap<Place, String>,
-    came: BTreeMap<Place, (Came, usize)>,
+    came: BTreeMap<Place, (Came, Option<usize>)>,
     /// Of each scenario: its step and how many operations of it were told; and why the last probe
     /// was not answered.
     under_way: BTreeMap<String, (usize, usize, Option<String>)>,
@@ -151,7 +151,7 @@ impl Ledger {
                     _ => Came::Undecided(said),
                 };
                 let place = (scenario.clone(), *step, Kind::Expectation, *expectation);
-                self.came.insert(place, (came, *line));
+                self.came.insert(place, (came, Some(*line)));
             }
             Event::Failure {
                 scenario, message, ..
@@ -207,7 +207,7 @@ impl Ledger {
             scenario: place.map(|(scenario, ..)| scenario.clone()),
             step: place.map(|(_, step, ..)| *step),
             expectation: place.and_then(|place| self.expected.get(place).cloned()),
-            line: place.and_then(|place| self.came.get(place).map(|(_, line)| *line)),
+            line: place.and_then(|place| self.came.get(place).and_then(|(_, line)| *line)),
             instead,
             reason,
             decisions: decisions.len(),

@@ -336,7 +336,7 @@ impl Conductor<'_> {
                         fails: item.fails.as_ref().map(|reason| reason.value.clone()),
                         reason: Some(late.to_string()),
                         lacks: None,
-                        line: self.line_of(item.span),
+                        line: Some(self.line_of(item.span)),
                     })?;
                     return Err(Stop::Operation);
                 }
@@ -369,7 +369,7 @@ impl Conductor<'_> {
                 fails: item.fails.as_ref().map(|reason| reason.value.clone()),
                 reason: judgement.reason,
                 lacks: judgement.lacks,
-                line: self.line_of(item.span),
+                line: Some(self.line_of(item.span)),
             })?;
             if judgement.verdict != Verdict::Pass && self.trial.is_none() {
                 return Err(Stop::Operation);

@@ -88,8 +88,9 @@ pub enum Event {
         /// is that.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         lacks: Option<String>,
-        /// Where the operation stands in the file: its line.
-        line: usize,
+        /// Where the operation stands in the file: its line; nothing where no line of it asks for it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        line: Option<usize>,
     },
     /// The command that builds the network, in place of operations, has ended.
     Command {

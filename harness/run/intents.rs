@@ -241,7 +241,7 @@ impl Conductor<'_> {
             fails: None,
             reason: judgement.reason,
             lacks: judgement.lacks,
-            line: self.line_of(observation.span),
+            line: Some(self.line_of(observation.span)),
         })?;
         Err(Stop::Operation)
     }
@@ -303,7 +303,7 @@ impl Conductor<'_> {
                     fails: None,
                     reason: Some(reason.clone()),
                     lacks: None,
-                    line: 0,
+                    line: None,
                 })?;
                 return Err(Stop::Operation);
             }
@@ -346,7 +346,7 @@ impl Conductor<'_> {
                 fails: None,
                 reason: Some(error.to_string()),
                 lacks: None,
-                line: 0,
+                line: None,
             })?;
         }
         let Some(allowed) = self.implementation.may_write() else {
@@ -387,7 +387,7 @@ impl Conductor<'_> {
                 fails: None,
                 reason: judgement.reason,
                 lacks: judgement.lacks,
-                line: 0,
+                line: None,
             })?;
             if judgement.verdict != Verdict::Pass {
                 return Ok(());

@@ -170,7 +170,7 @@ impl Conductor<'_> {
                 fails: None,
                 reason: Some(format!("the network namespace `{name}` {why}")),
                 lacks: None,
-                line: self.line_of(span),
+                line: Some(self.line_of(span)),
             })?;
         }
         Ok(())
@@ -213,7 +213,7 @@ impl Conductor<'_> {
                     fails: None,
                     reason: Some(error.to_string()),
                     lacks: error.lacks().map(str::to_owned),
-                    line: self.line_of(item.span),
+                    line: Some(self.line_of(item.span)),
                 })?;
             }
         }

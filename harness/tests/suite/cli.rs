@@ -171,6 +171,7 @@ fn an_interface_that_is_not_there_proves_nothing(#[case] asks: &str, #[case] say
 #[case::unknown_option(&["run", "--nonsense"], "--nonsense")]
 #[case::no_verb(&[], "Usage")]
 #[case::unknown_scenario(&["run", "tutorials/gatewy"], "did you mean `tutorials/gateway`?")]
+#[case::other_ending(&["run", "fixtures/readme/routed.yml"], "did you mean `fixtures/readme/routed.yaml`?")]
 #[case::missing_file(&["run", "/nonexistent/x.yaml"], "no file and no carried scenario")]
 #[case::folder_without_scenarios(&["check", "/proc/self/fdinfo"], "error[")]
 #[case::carried_accept(&["run", "--accept"], "cannot be recorded")]
