@@ -105,6 +105,8 @@ pub(crate) fn trials(scenarios: &[NamedScenario]) -> Vec<Trial> {
             trials.push(needing(&["ip"], trial));
         }
     }
+    let trial = Trial::test("adapters/claims-beside-a-refusal", forgets_claims);
+    trials.push(needing(&["ip"], trial));
     // Each case starts this program anew, so nothing is parsed before it is known which one runs.
     for scenario in scenarios {
         if scenario.name.starts_with("containers/") {
@@ -245,6 +247,42 @@ fn own_adapter(act: &str) -> Result<(tempfile::TempDir, String), Failed> {
     fs::set_permissions(&path, copied.permissions())?;
     let path = path.display().to_string();
     Ok((folder, path))
+}
+
+/// The first container is refused, and what is claimed for the second, which was to be attached with it,
+/// is false; a third is attached, and all that is said of it is true.
+const REFUSED_IN_PART: &str = "
+title: t
+nodes: [host, c1, c2, c3]
+steps:
+  - name: s
+    do:
+      - network: {add: n1, subnet: 10.10.0.0/24}
+      - attach: {nodes: [c1, c2], to: n1}
+        fails: refused
+      - attach: {node: c3, to: n1}
+    expect:
+      - ping: {from: c3, to: 10.10.0.1}
+        reply: {}
+";
+
+/// What was claimed beside a refusal is not held against the next one.
+fn forgets_claims() -> Result<(), Failed> {
+    let act = r#"
+act() {
+  case $(value op)$(value netns) in
+    attach*/c1) reply '"error":{"code":"no","message":"not this one"}' ;;
+    attach*/c2) well | sed "s/\"addresses\":\[\"[^\"]*\"/\"addresses\":[\"192.0.2.1\/24\"/" ;;
+    *) well ;;
+  esac
+}"#;
+    let (_folder, path) = own_adapter(act)?;
+    let scenario = NamedScenario {
+        name: "refused-in-part".to_owned(),
+        file: "refused-in-part.yaml".to_owned(),
+        text: REFUSED_IN_PART.to_owned(),
+    };
+    passes(&format!("serve:{path}"), &scenario)
 }
 
 /// Refuses a request for a container whose namespace and process are not there together.
