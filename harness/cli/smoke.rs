@@ -7,7 +7,7 @@ use super::out::{print, print_error, unwritable};
 use super::{Exit, Format, SmokeArgs, deadlines};
 use crate::implement::Choice;
 use crate::judge::Verdict;
-use crate::report::smoke_line;
+use crate::report::{is_not_tried, smoke_line, smoke_not_tried};
 use crate::run::{Blame, Event, Runner, SmokeRequest};
 
 /// Tries an adapter and tells each step.
@@ -35,10 +35,18 @@ pub(super) fn smoke(args: &SmokeArgs) -> Exit {
     let runner = Runner::new(args.tier.into(), false).with_deadlines(deadlines(args.deadline));
     let (mut exit, mut unwritten) = (Exit::Pass, None);
     let (mut pass, mut fail, mut skipped) = (0, 0, 0);
+    let mut untried = 0;
     let mut told = |event: &Event| {
         let text = match (args.format, event) {
             (_, Event::End { .. }) => String::new(),
-            (Format::Human, event) => smoke_line(event),
+            // Those that follow are told together, with the summary.
+            (Format::Human, event) if is_not_tried(event) => {
+                untried += 1;
+                String::new()
+            }
+            (Format::Human, event) => {
+                smoke_not_tried(std::mem::take(&mut untried)) + &smoke_line(event)
+            }
             (Format::Json, event) => serde_json::to_string(event).unwrap_or_default() + "\n",
         };
         if let Err(error) = print(&text) {

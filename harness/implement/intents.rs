@@ -1,19 +1,20 @@
 //! Intents for an implementation that takes them: its requests, and what is kept between them.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use futures_util::future::join_all;
 use nix::unistd::Pid;
 use serde_json::Value;
 
+use super::container::container_of;
 use super::driver::Driver;
-use super::programs::is_there;
 use super::protocol::{
     Asked, CHECK, EndpointSpec, Hello, NAMESPACES, NetworkSpec, Op, PROTOCOL, PublishSpec, Reply,
-    Request, Requires,
+    Request,
 };
+use super::requires::meet;
 use super::{Applied, Checked, Checking, EndpointClaim, Implementation, Native, OperationError};
 use crate::scenario::{
     Attach, Detach, LinkRef, Located, Netns, Network, NetworkName, NodeName, Operation,
@@ -49,7 +50,7 @@ struct Kept {
     state: Value,
     attached: bool,
     /// The process that holds the container, where the implementation made that.
-    container: Option<u32>,
+    container: Option<Pid>,
 }
 
 impl Intents {
@@ -141,41 +142,9 @@ impl Intents {
             let problem = format!("it speaks protocol {}, not {PROTOCOL}", hello.protocol);
             return Err(super::Broken(problem).into());
         }
-        let missing = self.missing(&hello.requires);
+        let met = meet(&self.name, &hello.requires, self.tier);
         self.hello = Some(hello);
-        missing.map_or(Ok(()), Err)
-    }
-
-    /// Says what the implementation needs and this world does not have.
-    fn missing(&self, requires: &Requires) -> Option<OperationError> {
-        let Requires {
-            tier,
-            devices,
-            binaries,
-            writes: _,
-        } = requires;
-        if let Some(binary) = binaries.iter().find(|it| !is_there(it)) {
-            return Some(OperationError::NoProgram(binary.clone()));
-        }
-        let not_done = |feature: &str, reason: String| OperationError::NotDone {
-            implementation: self.name.clone(),
-            feature: feature.to_owned(),
-            reason,
-        };
-        if let Some(device) = devices.iter().find(|it| !Path::new(it).exists()) {
-            let reason = format!("there is no `{device}` in this world");
-            return Some(not_done("requires.devices", reason));
-        }
-        let (needs, has) = (tier.unwrap_or_default(), self.tier);
-        let rank = |tier| Tier::ALL.iter().position(|it| *it == tier);
-        (rank(needs) > rank(has)).then(|| {
-            let reason = format!(
-                "it needs the tier `{0}`, and this is `{1}`: `--tier {0}` makes the other",
-                needs.word(),
-                has.word()
-            );
-            not_done("requires.tier", reason)
-        })
+        met
     }
 
     fn has(&self, feature: &str) -> bool {
@@ -243,7 +212,6 @@ impl Intents {
 
     async fn attach(&mut self, world: &mut World, attach: &Attach) -> Result<(), OperationError> {
         let network = self.network(&attach.to)?;
-        let makes_namespaces = self.has(NAMESPACES);
         let mut requests = Vec::new();
         for node in attach.containers() {
             let pid = self.process_in(world, node)?;
@@ -268,12 +236,15 @@ impl Intents {
                     continue;
                 }
             };
-            let container = reply.pid.filter(|_| makes_namespaces);
-            if container.is_some_and(|pid| pid < 2) {
-                let problem = "the reply names no process of a container's".to_owned();
-                first_error = first_error.and(Err(super::Broken(problem).into()));
-                continue;
-            }
+            let hello = self.hello.as_ref();
+            let container = match hello.map(|hello| container_of(hello, &reply)) {
+                None => None,
+                Some(Ok(container)) => container,
+                Some(Err(broken)) => {
+                    first_error = first_error.and(Err(broken.into()));
+                    continue;
+                }
+            };
             if let Some(pid) = container
                 && !self.is_in_container(&node)
             {
@@ -281,7 +252,7 @@ impl Intents {
                 if world.node(&node).is_some() {
                     world.delete_node(&node).await?;
                 }
-                world.adopt_process(&node, Pid::from_raw(pid.cast_signed()))?;
+                world.adopt_process(&node, pid)?;
             }
             if let Some(claims) = &reply.claims {
                 self.claims.push(EndpointClaim {
@@ -357,7 +328,7 @@ impl Intents {
         let of_node = self.endpoints.iter_mut().filter(|((of, _), _)| of == node);
         for (_, kept) in of_node {
             if let Some(pid) = kept.container.take() {
-                end_process(Pid::from_raw(pid.cast_signed())).await?;
+                end_process(pid).await?;
             }
         }
         Ok(())

@@ -4,6 +4,7 @@
 
 mod adapter;
 mod choice;
+mod container;
 mod driver;
 mod drivers;
 mod exec;
@@ -14,6 +15,7 @@ mod native;
 mod programs;
 pub mod protocol;
 mod refusal;
+mod requires;
 pub mod schema;
 
 use std::future::Future;
@@ -22,11 +24,13 @@ use std::pin::Pin;
 
 pub use adapter::{Adapter, Question, Transport};
 pub use choice::{Choice, ChoiceError};
+pub(crate) use container::container_of;
 pub use driver::{Answered, Broken, Driver};
 pub use drivers::{DRIVERS, DriverInfo};
 pub use exec::exec;
 pub use native::Native;
 pub use programs::{PATH, absence, bare, installed_version, missing, version};
+pub(crate) use requires::meet;
 
 use crate::kernel::KernelError;
 use protocol::Hello;
@@ -162,6 +166,14 @@ pub enum OperationError {
         /// Why not.
         reason: String,
     },
+    /// The implementation says that it needs something that this world does not have.
+    #[error("{implementation} needs {what}")]
+    Needs {
+        /// The implementation.
+        implementation: String,
+        /// What it needs, and what is to be done.
+        what: String,
+    },
     /// The implementation takes networks and endpoints only.
     #[error("{0} takes networks and endpoints, not single commands")]
     LevelOne(String),
@@ -216,6 +228,7 @@ impl OperationError {
                 | Self::NoWay { .. }
                 | Self::NoProgram(_)
                 | Self::NotDone { .. }
+                | Self::Needs { .. }
                 | Self::LevelOne(_)
         )
     }
@@ -239,6 +252,7 @@ impl OperationError {
             | Self::NoWay { .. }
             | Self::NoProgram(_)
             | Self::NotDone { .. }
+            | Self::Needs { .. }
             | Self::LevelOne(_)
             | Self::Skipped { .. }
             | Self::Declined { .. }

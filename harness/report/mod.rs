@@ -19,5 +19,5 @@ pub use matrix::{
     matrix_row, matrix_without_rows,
 };
 pub use pcapng::pcapng;
-pub use smoke::smoke_line;
+pub use smoke::{is_not_tried, smoke_line, smoke_not_tried};
 pub use walkthrough::{Shown, Walkthrough};

@@ -1,7 +1,26 @@
 //! The report on an adapter that was tried.
 
-use super::human::{style, styled};
-use crate::run::Event;
+use super::human::{counted, style, styled};
+use crate::judge::Verdict;
+use crate::run::{Event, NOT_TRIED};
+
+/// Tells whether an event is of a step that was not tried, since nothing could be asked any more.
+pub fn is_not_tried(event: &Event) -> bool {
+    matches!(event, Event::Tried { reason: Some(reason), .. } if reason == NOT_TRIED)
+}
+
+/// Writes how many steps in a row were not tried since nothing could be asked any more, for a person;
+/// nothing where there is none.
+pub fn smoke_not_tried(steps: usize) -> String {
+    match steps {
+        0 => String::new(),
+        _ => {
+            let word = styled(" SKIPPED", style(Verdict::Skipped));
+            let steps = counted(steps, "step");
+            format!("{word} [        ] {steps}: nothing more can be asked\n")
+        }
+    }
+}
 
 /// Writes one step, or the summary, as a line for a person; nothing for other events.
 pub fn smoke_line(event: &Event) -> String {

@@ -70,7 +70,7 @@ impl Before {
 }
 
 /// Every line of the watched tables, and the rules of every chain.
-async fn lines_of(
+pub(super) async fn lines_of(
     world: &World,
     topology: &Topology,
     nodes: &BTreeSet<NodeName>,

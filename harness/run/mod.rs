@@ -33,4 +33,4 @@ pub use packets::{AttemptPackets, Packets};
 pub use request::{Goal, Instead, Request, Task, Trial};
 pub use required::Required;
 pub use runner::{NamedScenario, Runner};
-pub use smoke::SmokeRequest;
+pub use smoke::{NOT_TRIED, SmokeRequest};

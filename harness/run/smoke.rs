@@ -1,5 +1,6 @@
 //! The world's side: tries an adapter with requests that no scenario has, one after the other.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -10,10 +11,13 @@ use serde_json::{Value, json};
 
 use super::conductor::{send, with_sources};
 use super::event::{Blame, Event};
+use super::intents::lines_of;
 use crate::implement::protocol::{
     CHECK, EndpointSpec, Hello, NAMESPACES, NetworkSpec, Op, PROTOCOL, Reply, Request,
 };
-use crate::implement::{Adapter, Broken, EndpointClaim, Question, Transport, schema};
+use crate::implement::{
+    Adapter, Broken, EndpointClaim, Question, Transport, container_of, meet, schema,
+};
 use crate::judge::{Verdict, judge_claim};
 use crate::kernel::route::LinkKind;
 use crate::observe::facts;
@@ -87,6 +91,10 @@ struct Smoke<'a> {
     seq: u64,
     hello: Option<Hello>,
     attached: Option<Reply>,
+    /// The process of the container that is attached, where the adapter made that.
+    container: Option<Pid>,
+    /// What there was before anything was asked.
+    before: BTreeSet<String>,
     over: bool,
 }
 
@@ -99,12 +107,18 @@ impl<'a> Smoke<'a> {
             seq: 0,
             hello: None,
             attached: None,
+            container: None,
+            before: BTreeSet::new(),
             over: false,
         }
     }
 
     async fn run(&mut self) -> io::Result<()> {
-        self.tell("hello", async |it| it.greet().await).await?;
+        self.tell("hello", async |it| {
+            it.before = it.lines().await?;
+            it.greet().await
+        })
+        .await?;
         self.tell("network", async |it| {
             let op = Op::Network { network: network() };
             it.needed(op).await
@@ -129,7 +143,7 @@ impl<'a> Smoke<'a> {
             it.ask(op).await.map(|_| None)
         })
         .await?;
-        self.tell("nothing is left", async |it| it.look_for_links().await)
+        self.tell("no endpoint is left", async |it| it.look_for_links().await)
             .await?;
         self.tell("unknown operation", async |it| it.dance().await)
             .await?;
@@ -147,7 +161,7 @@ impl<'a> Smoke<'a> {
     ) -> io::Result<()> {
         let begun = Instant::now();
         let done = match self.over {
-            true if name != FILES => Err(Trouble::Idle("not tried: nothing more can be asked")),
+            true if name != FILES => Err(Trouble::Idle(NOT_TRIED)),
             _ => step(self).await,
         };
         let (verdict, reason) = match done {
@@ -212,7 +226,9 @@ impl<'a> Smoke<'a> {
             return Err(Trouble::Over(why));
         }
         let said = format!("{} {}", hello.name, hello.version);
+        let met = meet(&hello.name, &hello.requires, self.asked.tier);
         self.hello = Some(hello);
+        met.map_err(|error| Trouble::Over(error.to_string()))?;
         Ok(Some(said))
     }
 
@@ -239,7 +255,7 @@ impl<'a> Smoke<'a> {
     }
 
     async fn attach(&mut self, container: &str) -> Done {
-        self.attached = None;
+        (self.attached, self.container) = (None, None);
         let name = named(container)?;
         let op = Op::Attach {
             endpoint: self.endpoint(&name)?,
@@ -248,18 +264,16 @@ impl<'a> Smoke<'a> {
         let reply = self.ask(op).await?;
         // Also where what it says is not true: what it has made has to go again.
         self.attached = Some(reply.clone());
-        if self.has(NAMESPACES) {
-            let missing = "it makes namespaces, and the reply has no `pid`";
-            let pid = reply.pid.ok_or(Trouble::Wrong(missing.to_owned()))?;
-            let pid = process(pid)?;
+        if let Some(hello) = &self.hello {
+            let container = container_of(hello, &reply);
+            self.container = container.map_err(|Broken(why)| Trouble::Wrong(why))?;
+        }
+        if let Some(process) = self.container {
             let world = &mut self.world;
-            world
-                .delete_node(&name)
-                .await
-                .map_err(|error| lost(&error))?;
-            world
-                .adopt_process(&name, pid)
-                .map_err(|error| lost(&error))?;
+            let deleted = world.delete_node(&name).await;
+            deleted.map_err(|error| lost(&error))?;
+            let adopted = world.adopt_process(&name, process);
+            adopted.map_err(|error| lost(&error))?;
         }
         let topology = Topology::read(&self.world).await;
         let topology = topology.map_err(|error| lost(&error))?;
@@ -328,14 +342,23 @@ impl<'a> Smoke<'a> {
     /// Ends a container behind the adapter's back.
     async fn end_namespace(&mut self, container: &str) -> Result<(), Trouble> {
         self.state()?;
-        if let Some(pid) = self.attached.as_ref().and_then(|reply| reply.pid) {
-            let ended = end_process(process(pid)?).await;
+        if let Some(process) = self.container {
+            let ended = end_process(process).await;
             ended.map_err(|error| lost(&error))?;
         }
         let deleted = self.world.delete_node(&named(container)?).await;
         deleted.map_err(|error| lost(&error))
     }
 
+    /// Every line of the host's tables.
+    async fn lines(&self) -> Result<BTreeSet<String>, Trouble> {
+        let topology = Topology::read(&self.world).await;
+        let topology = topology.map_err(|error| lost(&error))?;
+        let lines = lines_of(&self.world, &topology, &[named(HOST)?].into()).await;
+        lines.map_err(|_| Trouble::Over("the tables of host cannot be read".to_owned()))
+    }
+
+    /// Fails where an end of an endpoint is left, and tells what else is.
     async fn look_for_links(&self) -> Done {
         let topology = Topology::read(&self.world).await;
         let topology = topology.map_err(|error| lost(&error))?;
@@ -344,10 +367,15 @@ impl<'a> Smoke<'a> {
         // A network may outlive its endpoints, and its deletion.
         let left = links.filter(|link| link.name != "lo" && link.kind != LinkKind::Bridge);
         let left: Vec<&str> = left.map(|link| link.name.as_str()).collect();
-        match left.as_slice() {
-            [] => Ok(None),
-            left => Err(Trouble::Wrong(format!("host has {}", left.join(", ")))),
+        if !left.is_empty() {
+            return Err(Trouble::Wrong(format!("host has {}", left.join(", "))));
         }
+        let now = self.lines().await?;
+        let more: Vec<&str> = now.difference(&self.before).map(String::as_str).collect();
+        Ok(match more.as_slice() {
+            [] => None,
+            more => Some(format!("what is: {}", more.join("; "))),
+        })
     }
 
     /// Asks for what nobody can.
@@ -374,6 +402,8 @@ impl<'a> Smoke<'a> {
 
     /// Asks with more fields than there are.
     async fn paint(&mut self) -> Done {
+        // One of its own, so that nothing which is left of the other is in the way.
+        let network = || NetworkSpec::new("n2", "10.20.0.0/24", [10, 20, 0, 1].into());
         for is_there in [true, false] {
             let network = network();
             let request = self.request(match is_there {
@@ -421,18 +451,14 @@ impl<'a> Smoke<'a> {
 
 const IFNAME: &str = "eth0";
 
+/// Why a step is left out after one with which all is over.
+pub const NOT_TRIED: &str = "not tried: nothing more can be asked";
+
 /// The last step, for which nothing has to be asked.
 const FILES: &str = "its workdir only";
 
 fn network() -> NetworkSpec {
     NetworkSpec::new("n1", "10.10.0.0/24", [10, 10, 0, 1].into())
-}
-
-/// The process of that number, as the adapter gave it.
-fn process(pid: u32) -> Result<Pid, Trouble> {
-    let number = i32::try_from(pid).ok().filter(|number| *number > 1);
-    let wrong = || Trouble::Wrong(format!("{pid} is no process of it"));
-    Ok(Pid::from_raw(number.ok_or_else(wrong)?))
 }
 
 fn named(name: &str) -> Result<NodeName, Trouble> {

@@ -179,6 +179,11 @@ impl Companion {
         self.stdout.said.take()
     }
 
+    /// Tells whether nothing more comes from its standard output, for it has closed that.
+    pub fn is_silent(&self) -> bool {
+        !self.stdout.open.get()
+    }
+
     /// Returns the end of what it wrote to standard error.
     pub fn errors(&self) -> String {
         String::from_utf8_lossy(&self.stderr.said.borrow()).into_owned()

@@ -21,10 +21,14 @@ pub(super) struct Serve {
 #[derive(Default)]
 struct State {
     companion: Option<Rc<Companion>>,
+    /// The highest number of a request.
+    asked: u64,
     /// The requests that wait for their replies.
     under_way: BTreeSet<u64>,
     /// Replies that nobody has taken yet.
     replies: BTreeMap<u64, Reply>,
+    /// It has said something that is a reply.
+    spoke: bool,
     /// Why nothing can be asked any more.
     broken: Option<Broken>,
 }
@@ -52,6 +56,11 @@ impl Serve {
                 if !half.trim_ascii().is_empty() {
                     let half = shortened(&String::from_utf8_lossy(&half));
                     broken.0 += &format!("; it began a line: `{half}`");
+                } else if companion.is_silent() {
+                    broken.0 += "; it has closed its standard output";
+                } else if !self.state.borrow().spoke {
+                    broken.0 +=
+                        "; it has said nothing at all, so what it prints may wait in a buffer";
                 }
                 Err(self.give_up(&companion, broken).await)
             }
@@ -106,6 +115,7 @@ impl Serve {
             }
         };
         state.under_way.insert(question.seq);
+        state.asked = state.asked.max(question.seq);
         Ok(companion)
     }
 
@@ -143,7 +153,11 @@ impl Serve {
             let reply = read("a line of it", &line, self.validating)?;
             let mut state = self.state.borrow_mut();
             let known = state.under_way.contains(&reply.seq);
-            if !known || state.replies.contains_key(&reply.seq) {
+            // Requests are counted, so whatever is not above the highest was asked for once.
+            if state.replies.contains_key(&reply.seq) || !known && reply.seq <= state.asked {
+                return Err(Broken(format!("a second reply has seq {}", reply.seq)));
+            }
+            if !known {
                 let waiting: Vec<String> = state.under_way.iter().map(u64::to_string).collect();
                 return Err(Broken(format!(
                     "a reply has seq {}, and what waits for one is seq {}",
@@ -151,6 +165,7 @@ impl Serve {
                     waiting.join(", ")
                 )));
             }
+            state.spoke = true;
             state.replies.insert(reply.seq, reply);
         }
         Ok(())
@@ -225,6 +240,9 @@ mod tests {
         let why = "it ended with status 3 before its reply to `attach`".to_owned();
         let script = r#"echo '{"seq":2,"ok":true}'; exit 3"#;
         assert_eq!(both(script), [Err(why.clone()), Ok(2)]);
+        let twice = r#"printf '{"seq":2,"ok":true}\n{"seq":2,"ok":true}\n'; read -r c"#;
+        let why = "a second reply has seq 2".to_owned();
+        assert_eq!(both(twice), [Err(why), Ok(2)]);
         let twice = r#"echo '{"seq":2,"ok":true}{}'; read -r c"#;
         let why = "a line of it is one object and more: `{}`".to_owned();
         assert_eq!(both(twice), [Err(why.clone()), Err(why)]);

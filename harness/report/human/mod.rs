@@ -484,6 +484,6 @@ fn scenario_text(scenario: &str, verdict: Verdict, ms: f64, details: &str) -> St
 }
 
 /// `1 step`, `2 steps`.
-fn counted(count: usize, what: &str) -> String {
+pub(super) fn counted(count: usize, what: &str) -> String {
     format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }

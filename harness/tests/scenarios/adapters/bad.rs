@@ -128,7 +128,7 @@ const ALL: &[Bad] = &[
     bad(
         "pid-1",
         Verdict::Error,
-        "the reply names no process of a container's",
+        "the reply names process 1, which is in the network namespace of host",
     ),
     bad(
         "one-link",

@@ -104,6 +104,13 @@ pub(crate) fn trials(scenarios: &[NamedScenario]) -> Vec<Trial> {
             let trial = Trial::test(name, move || is_told(command, says, &scenario));
             trials.push(needing(&["ip"], trial));
         }
+        for (what, features, replies, says) in NO_CONTAINERS {
+            let (scenario, name) = (scenario.clone(), format!("adapters/no-container/{what}"));
+            let trial = Trial::test(name, move || {
+                is_no_container(features, replies, says, &scenario)
+            });
+            trials.push(needing(&["ip"], trial));
+        }
     }
     let trial = Trial::test("adapters/claims-beside-a-refusal", forgets_claims);
     trials.push(needing(&["ip"], trial));
@@ -283,6 +290,51 @@ act() {
         text: REFUSED_IN_PART.to_owned(),
     };
     passes(&format!("serve:{path}"), &scenario)
+}
+
+/// Processes that are none of a container's: what `hello` says besides, what the reply to `attach` does, and
+/// what is said of it.
+const NO_CONTAINERS: &[(&str, &str, &str, &str)] = &[
+    (
+        "not-there",
+        r#""features":["namespaces"]"#,
+        r#""ok":true,"pid":4194304"#,
+        "the reply names process 4194304, which is not there",
+    ),
+    (
+        "not-named",
+        r#""features":["namespaces"]"#,
+        r#""ok":true"#,
+        "`hello` has `namespaces`, and the reply no `pid`",
+    ),
+    (
+        "not-announced",
+        r#""features":["namespace"]"#,
+        r#""ok":true,"pid":4194304"#,
+        "the reply has a `pid`, and `hello` no `namespaces`",
+    ),
+];
+
+/// What is no container is not looked into, nor killed, and ends the scenario.
+fn is_no_container(
+    features: &str,
+    replies: &str,
+    says: &str,
+    scenario: &NamedScenario,
+) -> Result<(), Failed> {
+    let hello = format!(r#""hello":{{"protocol":1,"name":"own","version":"0",{features}}}"#);
+    let act = format!(
+        "hello() {{ reply '\"ok\":true,{hello}'; }}\n\
+         act() {{ [ $(value op) = attach ] && reply '{replies}' && return; well; }}"
+    );
+    let (_folder, path) = own_adapter(&act)?;
+    let choice = Choice::parse(&format!("serve:{path}"))?;
+    let came = run(choice, scenario, Duration::from_secs(30));
+    let says = format!("the implementation broke off: {says}");
+    match (came.verdict, reasons(&came.events).as_slice()) {
+        (Verdict::Error, [told]) if *told == says => is_whole(&came.events),
+        (verdict, told) => Err(format!("it is {verdict}: {told:?}").into()),
+    }
 }
 
 /// Refuses a request for a container whose namespace and process are not there together.

@@ -41,7 +41,7 @@ const SMOKE: &[(&str, &str, &str)] = &[
     ),
     (
         "exec:fixtures/adapters/bad/leave-a-link.sh",
-        "nothing is left",
+        "no endpoint is left",
         "host has left1, left",
     ),
     (
@@ -61,13 +61,13 @@ const SMOKE: &[(&str, &str, &str)] = &[
     ),
     (
         "exec:fixtures/adapters/bad/one-link.sh",
-        "nothing is left",
+        "no endpoint is left",
         "host has left1",
     ),
     (
         "exec:fixtures/adapters/bad/pid-1.sh",
         "attach",
-        "1 is no process of it",
+        "the reply names process 1, which is in the network namespace of host",
     ),
     (
         "exec:fixtures/adapters/bad/protocol-9.sh",
