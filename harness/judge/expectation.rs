@@ -4,13 +4,16 @@ use serde::{Deserialize, Serialize};
 
 use super::Verdict;
 use crate::observe::{Fate, Record, Sighting as Seen};
-use crate::scenario::{ExpectedFate, Leg, LinkRef, Located, Place, ProbeExpectation, Sighting};
+use crate::scenario::{
+    ExpectedFate, Leg, LinkRef, Located, Place, Probe, ProbeExpectation, SentTo, Sighting,
+};
 
 /// One point in which what was observed is not what was expected.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Mismatch {
     /// What it is about: `fate`, `ttl`, `source`, `by`, `how`, `after`, `leg`, `because`, `seen`,
-    /// `not-seen`; `are` or `have` of a table; `from` or `to` where the probe could not be sent for want of that.
+    /// `not-seen`; `are` or `have` of a table; `from` or `to` where the probe could not be sent for want of that;
+    /// `to` also where another answered.
     pub what: String,
     /// What was expected.
     pub expected: String,
@@ -36,6 +39,7 @@ pub fn judge(
 ) -> Judgement {
     let mut points = Points::default();
     points.fate(&expectation.fate, &record.fate);
+    points.reached(&expectation.probe, record);
     points.because(&expectation.fate, record);
     for sighting in &expectation.seen {
         points.seen(sighting, &record.sightings);
@@ -118,6 +122,19 @@ impl Points {
             }
             (ExpectedFate::Unanswered(_), Fate::Rejected { .. } | Fate::Lost { .. }) => {}
             _ => self.differ("fate", expected, seen),
+        }
+    }
+
+    /// Whoever answers for an interface has to have it: of two nodes with one address, the other may do so,
+    /// even the sender itself.
+    fn reached(&mut self, probe: &Probe, record: &Record) {
+        let (SentTo::Link(to), Fate::Reply { .. }) = (probe.to(), &record.fate) else {
+            return;
+        };
+        let mut requests = record.sightings.iter().filter(|it| it.leg == Leg::Request);
+        if to.node != *probe.from() && !requests.any(|seen| seen.on.node == to.node) {
+            let wanted = format!("{to}, at {}", to.node);
+            self.differ("to", wanted, path(&record.sightings));
         }
     }
 
@@ -241,6 +258,29 @@ mod tests {
             ms: 0.1,
             explanation: None,
         }
+    }
+
+    #[rstest]
+    #[case::another_answers("host/enp0s1", "db/eth0", &["to"])]
+    #[case::the_sender_answers("web/lo", "db/eth0", &["to"])]
+    #[case::it_was_there("db/eth1", "db/eth0", &[])]
+    #[case::of_its_own("web/lo", "web/eth0", &[])]
+    fn who_answers_for_an_interface_has_it(
+        #[case] on: &str,
+        #[case] to: &str,
+        #[case] points: &[&str],
+    ) {
+        let mut record = record();
+        record.sightings[0].on = on.parse().unwrap();
+        let text = format!(r#"{{"ping": {{"from": "web", "to": "{to}"}}, "reply": {{}}}}"#);
+        let expectation: crate::scenario::Expectation = serde_json::from_str(&text).unwrap();
+        let judgement = judge(expectation.probe().unwrap(), &record, &|_| true);
+        let named: Vec<&str> = judgement
+            .mismatches
+            .iter()
+            .map(|it| it.what.as_str())
+            .collect();
+        assert_eq!(named, points);
     }
 
     fn expectation(rest: &str) -> ProbeExpectation {
