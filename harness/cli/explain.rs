@@ -176,7 +176,8 @@ impl Told {
             } => {
                 match blame {
                     Blame::Machine => self.exit = Exit::Machine,
-                    Blame::Netproof => self.exit = Exit::Bug,
+                    // Nothing of others runs here.
+                    Blame::Netproof | Blame::Tested => self.exit = Exit::Bug,
                     Blame::Asker => {
                         let help = help.clone().unwrap_or_default();
                         self.mistake = Some((message.clone(), help));

@@ -63,6 +63,7 @@ pub(super) fn smoke(args: &SmokeArgs) -> Exit {
             Event::Failure { blame, .. } => {
                 exit = match blame {
                     Blame::Machine => Exit::Machine,
+                    Blame::Tested => Exit::Fail,
                     _ => Exit::Bug,
                 };
             }

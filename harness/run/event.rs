@@ -21,6 +21,8 @@ pub enum Blame {
     Netproof,
     /// What was asked has no answer in this world.
     Asker,
+    /// What is tested did it: somebody's adapter, or the command that is judged.
+    Tested,
 }
 
 /// Something that was looked at without a right answer.

@@ -188,8 +188,8 @@ impl Totals {
         match outcome.blame {
             Some(Blame::Machine) => self.machine += 1,
             Some(Blame::Netproof) => self.netproof += 1,
-            // A question is no run, and is not counted.
-            Some(Blame::Asker) | None => {}
+            // A question is no run, and is not counted; what is tested has its verdict.
+            Some(Blame::Asker | Blame::Tested) | None => {}
         }
     }
 
@@ -203,7 +203,7 @@ impl Totals {
         match blame {
             Blame::Machine => self.machine,
             Blame::Netproof => self.netproof,
-            Blame::Asker => 0,
+            Blame::Asker | Blame::Tested => 0,
         }
     }
 

@@ -21,6 +21,21 @@ pub enum Task {
     Features(Tier),
 }
 
+impl Task {
+    /// Tells whether a program of somebody else has the run of the world: an adapter, or a command that is
+    /// judged. It has the same rights there as netproof.
+    pub(super) fn is_shared(&self) -> bool {
+        match self {
+            Self::Scenario(request) => {
+                let by_adapter = matches!(request.implementation, Choice::Adapter { .. });
+                by_adapter || request.goal.is_some()
+            }
+            Self::Smoke(_) => true,
+            Self::Features(_) => false,
+        }
+    }
+}
+
 /// One scenario to be run in a world of its own.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Request {

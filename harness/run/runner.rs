@@ -1,8 +1,11 @@
 //! The starter's side: starts a world for a scenario and hears it out.
 
+use std::process::ExitStatus;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
+
+use nix::sys::signal::Signal;
 
 use super::conductor::with_sources;
 use super::deadlines::Deadlines;
@@ -248,6 +251,9 @@ impl Runner {
                 Line::End if outcome.blame.is_some() => break,
                 Line::End => {
                     let status = world.end();
+                    if let Some(signal) = signal_of(status).filter(|_| task.is_shared()) {
+                        return Err(Broken::of_tested(signal));
+                    }
                     let why = format!("the world broke off ({}): {}", how(status), said(&world));
                     return Err(Broken::ours(why));
                 }
@@ -306,6 +312,15 @@ impl Broken {
         }
     }
 
+    /// A program of others may end whatever is in its world, and netproof cannot keep it from doing so.
+    fn of_tested(signal: Signal) -> Self {
+        Self {
+            blame: Blame::Tested,
+            message: format!("netproof's own process in this world was killed by {signal}"),
+            help: Some("look for `kill -1`, and for numbers of processes that are not its own"),
+        }
+    }
+
     /// The event that says so, in the step that was under way.
     fn event(self, outcome: &Outcome) -> Event {
         Event::Failure {
@@ -346,16 +361,19 @@ impl From<LaunchError> for Broken {
     }
 }
 
-/// How a world's runner ended. Its init and shim hand its status on, as a shell does.
-fn how(status: Option<std::process::ExitStatus>) -> String {
+/// The signal that ended a world's runner. Its init and shim hand its status on, as a shell does.
+fn signal_of(status: Option<ExitStatus>) -> Option<Signal> {
     const SIGNAL: i32 = 128;
-    match status.and_then(|status| status.code()) {
-        Some(code) if code > SIGNAL => match nix::sys::signal::Signal::try_from(code - SIGNAL) {
-            Ok(signal) => format!("killed by {signal}"),
-            Err(_) => format!("exit code {code}"),
-        },
-        Some(code) => format!("exit code {code}"),
-        None => "killed".to_owned(),
+    let code = status.and_then(|status| status.code())?;
+    Signal::try_from(code - SIGNAL).ok()
+}
+
+/// How a world's runner ended.
+fn how(status: Option<ExitStatus>) -> String {
+    match (signal_of(status), status.and_then(|status| status.code())) {
+        (Some(signal), _) => format!("killed by {signal}"),
+        (None, Some(code)) => format!("exit code {code}"),
+        (None, None) => "killed".to_owned(),
     }
 }
 

@@ -282,6 +282,7 @@ impl Human {
                     Blame::Machine => "this machine cannot run it",
                     Blame::Netproof => "a mistake of netproof's own",
                     Blame::Asker => "the question has no answer",
+                    Blame::Tested => "what is tested has ended its own world",
                 };
                 told.step_told = true;
                 told.paragraph(whose);

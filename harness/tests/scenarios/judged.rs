@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use libtest_mimic::{Failed, Trial};
 use netproof::judge::Verdict;
-use netproof::run::{Deadlines, Event, Goal, NamedScenario, Runner};
+use netproof::run::{Blame, Deadlines, Event, Goal, NamedScenario, Runner};
 use netproof::scenario::{Cause, parse};
 use netproof::world::Tier;
 
@@ -85,6 +85,7 @@ pub(crate) fn trials(scenarios: &[NamedScenario]) -> Vec<Trial> {
         .map(|trial| trial.with_ignored_flag(ignored))
         .collect();
     trials.push(Trial::test("judge/a-command-that-hangs", ends_what_hangs));
+    trials.push(Trial::test("judge/a-command-that-kills-all", kills_all));
     trials
 }
 
@@ -248,6 +249,19 @@ steps:
         Ok(())
     } else {
         Err(told("the script's server", &ran))
+    }
+}
+
+/// A command that kills netproof's own process has failed.
+fn kills_all() -> Result<(), Failed> {
+    let ran = judge("fixtures/readme/routed.yaml", "kill -9 -1; sleep 1000")?;
+    let is_blamed = |event: &Event| {
+        matches!(event, Event::Failure { blame: Blame::Tested, message, .. }
+            if message == "netproof's own process in this world was killed by SIGKILL")
+    };
+    match ran.events.iter().any(is_blamed) && ran.code == Some(1) {
+        true => Ok(()),
+        false => Err(told("the command is blamed", &ran)),
     }
 }
 

@@ -14,7 +14,7 @@ use libtest_mimic::{Failed, Trial};
 use netproof::implement::Choice;
 use netproof::judge::Verdict;
 use netproof::report::Human;
-use netproof::run::{Deadlines, Event, NamedScenario, Runner};
+use netproof::run::{Blame, Deadlines, Event, NamedScenario, Runner};
 use netproof::scenario::{Requirement, parse};
 use netproof::world::Tier;
 
@@ -103,6 +103,12 @@ pub(crate) fn trials(scenarios: &[NamedScenario]) -> Vec<Trial> {
             let (scenario, name) = (scenario.clone(), format!("adapters/left/{what}"));
             let trial = Trial::test(name, move || is_told(command, says, &scenario));
             trials.push(needing(&["ip"], trial));
+        }
+        for way in ["exec", "serve"] {
+            let (scenario, name) = (scenario.clone(), format!("adapters/kill-all/{way}"));
+            trials.push(Trial::test(name, move || {
+                ends_its_own_world(way, &scenario)
+            }));
         }
         for (what, features, replies, says) in NO_CONTAINERS {
             let (scenario, name) = (scenario.clone(), format!("adapters/no-container/{what}"));
@@ -334,6 +340,22 @@ fn is_no_container(
     match (came.verdict, reasons(&came.events).as_slice()) {
         (Verdict::Error, [told]) if *told == says => is_whole(&came.events),
         (verdict, told) => Err(format!("it is {verdict}: {told:?}").into()),
+    }
+}
+
+/// Whoever kills all that it can, kills what judges it; that is its own failure, and not netproof's.
+fn ends_its_own_world(way: &str, scenario: &NamedScenario) -> Result<(), Failed> {
+    let (_folder, path) = own_adapter("act() { kill -9 -1; }")?;
+    let choice = Choice::parse(&format!("{way}:{path}"))?;
+    let came = run(choice, scenario, Duration::from_secs(30));
+    let blame = came.events.iter().find_map(|event| match event {
+        Event::Failure { blame, .. } => Some(*blame),
+        _ => None,
+    });
+    let says = "netproof's own process in this world was killed by SIGKILL";
+    match (came.verdict, blame, reasons(&came.events).as_slice()) {
+        (Verdict::Error, Some(Blame::Tested), [told]) if told == says => Ok(()),
+        (verdict, blame, told) => Err(format!("it is {verdict}, {blame:?}: {told:?}").into()),
     }
 }
 
