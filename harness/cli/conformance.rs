@@ -6,7 +6,7 @@ use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
 
 use super::implementations::choose;
-use super::out::{print, print_error, unwritable};
+use super::out::{print, print_error, unwritable, unwritable_file};
 use super::printer::required;
 use super::run::recorded;
 use super::select::{Selected, select};
@@ -57,6 +57,9 @@ pub(super) fn conformance(args: &ConformanceArgs) -> Exit {
     }
     if let Err(error) = report.close() {
         return unwritable(&error);
+    }
+    if let Some(error) = &report.unwritten {
+        return unwritable_file(&report.name, error);
     }
     if let Some(before) = before {
         let changes = matrix_changes(&before, &report.events);
@@ -221,7 +224,11 @@ struct Report {
     format: MatrixFormat,
     file: Option<File>,
     events: Vec<Event>,
-    /// Why the report is not whole, if it is not.
+    /// The name of that file.
+    name: String,
+    /// Why the file is not whole, if it is not.
+    unwritten: Option<std::io::Error>,
+    /// Why what was printed is not whole, if it is not.
     unwritable: Option<std::io::Error>,
 }
 
@@ -239,21 +246,27 @@ impl Report {
         Ok(Self {
             format: args.format,
             file,
+            name: args
+                .report
+                .as_deref()
+                .map(|path| path.display().to_string())
+                .unwrap_or_default(),
             events: Vec::new(),
+            unwritten: None,
             unwritable: None,
         })
     }
 
     fn take(&mut self, event: Event) {
         let line = serde_json::to_string(&event).unwrap_or_default() + "\n";
-        let mut written = Ok(());
         if let Some(file) = &mut self.file {
-            written = file.write_all(line.as_bytes());
+            let written = file.write_all(line.as_bytes());
+            self.unwritten = self.unwritten.take().or(written.err());
         }
         if self.format == MatrixFormat::Json {
-            written = written.and(print(&line));
+            let printed = print(&line);
+            self.unwritable = self.unwritable.take().or(printed.err());
         }
-        self.unwritable = self.unwritable.take().or(written.err());
         self.events.push(event);
     }
 

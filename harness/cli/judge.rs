@@ -17,7 +17,10 @@ pub(super) fn judge(args: &JudgeArgs) -> Exit {
         Ok(found) => found,
         Err(exit) => return exit,
     };
-    let mut files = PacketFiles::new(args.pcap.as_deref());
+    let mut files = match PacketFiles::new(args.pcap.as_deref()) {
+        Ok(files) => files,
+        Err(exit) => return exit,
+    };
     let runner = Runner::new(args.tier.into(), false).with_packets(files.are_wanted());
     let mut printer = Printer::new(args.format, 1);
     let (mut mistake, mut unprinted) = (None, None);
@@ -95,12 +98,20 @@ fn hand_on(event: &Event) -> Option<std::io::Error> {
     else {
         return None;
     };
-    let printed = print(stdout);
-    print_error(stderr);
+    let printed = print(&with_end(stdout));
+    print_error(&with_end(stderr));
     if *left_out > 0 {
         print_error(&format!(
             "note: {left_out} bytes of what the command said are left out\n"
         ));
     }
     printed.err()
+}
+
+/// Ends the last line of what was said, so that nothing else stands in it.
+fn with_end(said: &str) -> String {
+    match said.is_empty() || said.ends_with('\n') {
+        true => said.to_owned(),
+        false => format!("{said}\n"),
+    }
 }

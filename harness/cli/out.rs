@@ -23,9 +23,12 @@ pub(super) fn print_error(text: &str) {
 
 /// Says that standard output cannot be written, and how the program ends then.
 pub(super) fn unwritable(error: &io::Error) -> super::Exit {
-    print_error(&format!(
-        "error: cannot write to standard output: {error}\n"
-    ));
+    unwritable_file("standard output", error)
+}
+
+/// Says that a file cannot be written, which could be when it was opened, and how the program ends then.
+pub(super) fn unwritable_file(name: &str, error: &io::Error) -> super::Exit {
+    print_error(&format!("error: cannot write to {name}: {error}\n"));
     super::Exit::Machine
 }
 

@@ -7,6 +7,8 @@ use std::io;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
+use super::Exit;
+use super::out::print_error;
 use crate::judge::Verdict;
 use crate::report::pcapng;
 use crate::run::{Event, Outcome};
@@ -36,12 +38,24 @@ enum Wanted {
 }
 
 impl PacketFiles {
-    /// Decides from the command line, or else from the environment.
-    pub(super) fn new(folder: Option<&Path>) -> Self {
-        Self {
-            wanted: wanted(folder, variable()),
-            written: BTreeMap::new(),
+    /// Decides from the command line, or else from the environment. A folder that is named is made at once,
+    /// so that nothing is run in vain; where that cannot be, this says so.
+    pub(super) fn new(folder: Option<&Path>) -> Result<Self, Exit> {
+        let wanted = wanted(folder, variable());
+        if let Wanted::All(folder) = &wanted
+            && let Err(error) = fs::create_dir_all(folder)
+        {
+            let shown = folder.display();
+            print_error(&format!(
+                "error[unwritable-packets]: the folder {shown} cannot be made: {error}\n  \
+                 help: name one that can with --pcap, or {VARIABLE}\n"
+            ));
+            return Err(Exit::Usage);
         }
+        Ok(Self {
+            wanted,
+            written: BTreeMap::new(),
+        })
     }
 
     /// Tells whether packets have to be kept at all.
@@ -65,13 +79,7 @@ impl PacketFiles {
             return Ok(None);
         }
         let folder = match &mut self.wanted {
-            Wanted::All(folder) => {
-                fs::create_dir_all(&folder).map_err(|source| Unwritten {
-                    path: folder.clone(),
-                    source,
-                })?;
-                folder.clone()
-            }
+            Wanted::All(folder) => folder.clone(),
             Wanted::Failures(folder) if failed => match folder {
                 Some(folder) => folder.clone(),
                 None => folder.insert(temporary_folder()?).clone(),

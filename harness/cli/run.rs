@@ -35,7 +35,10 @@ pub(super) fn run(args: &RunArgs) -> Exit {
         Ok(implementation) => implementation,
         Err(exit) => return exit,
     };
-    let mut files = PacketFiles::new(args.pcap.as_deref());
+    let mut files = match PacketFiles::new(args.pcap.as_deref()) {
+        Ok(files) => files,
+        Err(exit) => return exit,
+    };
     let tier = args.tier.map_or(implementation.tier(), Into::into);
     let runner = Runner::new(tier, args.hostile_baseline)
         .with_interior(implementation.interior())

@@ -1,5 +1,6 @@
 //! From arguments to scenarios: files, folders, names of carried scenarios.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -45,14 +46,19 @@ pub(super) fn select(arguments: &[PathBuf]) -> Result<Vec<Selected>, Exit> {
             },
         }
     }
+    // A file that is named twice is one.
+    let mut files = BTreeSet::new();
+    selected.retain(|it| files.insert(real(&it.named.file)));
     // Two files of one name would share their snapshots and their lines in the report.
-    let mut names: Vec<&str> = selected.iter().map(|it| it.named.name.as_str()).collect();
-    names.sort_unstable();
-    if let Some(twice) = names.windows(2).find(|pair| pair[0] == pair[1]) {
-        complain(&format!(
-            "error[same-name]: two scenarios are called `{}`\n",
-            twice[0]
-        ));
+    let mut first: BTreeMap<&str, &str> = BTreeMap::new();
+    for Selected { named, .. } in &selected {
+        if let Some(other) = first.insert(&named.name, &named.file) {
+            let (name, file) = (&named.name, &named.file);
+            complain(&format!(
+                "error[same-name]: two scenarios are called `{name}`: {other} and {file}\n  \
+                 help: rename one, or run them one after the other\n"
+            ));
+        }
     }
     if wrong {
         Err(Exit::Usage)
@@ -129,6 +135,11 @@ fn carried_named(argument: &Path) -> Vec<NamedScenario> {
         .into_iter()
         .filter(|scenario| scenario.name == name || scenario.name.starts_with(&folder))
         .collect()
+}
+
+/// A file, whatever way leads to it; a carried one has only its name.
+fn real(file: &str) -> PathBuf {
+    fs::canonicalize(file).unwrap_or_else(|_| file.into())
 }
 
 /// Tells whether a file is one of a scenario, by its ending.

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::{Cell, Matrix, Observation, one_line};
+use super::{Asked, Cell, Matrix, Observation, one_line};
 use crate::run::Event;
 use crate::scenario::{Profile, Requirement};
 
@@ -14,8 +14,8 @@ pub fn matrix_as_markdown(events: &[Event]) -> String {
     text += "| implementation | version | tier | core | extended | own check |\n";
     text += "|---|---|---|---|---|---|\n";
     for row in &matrix.rows {
-        let (name, about, tier) = (row.name, row.about, row.tier);
-        let version = row.version.unwrap_or("unknown");
+        let (name, about, tier) = (cell_text(row.name), cell_text(row.about), row.tier);
+        let version = cell_text(row.version.unwrap_or("unknown"));
         if let Some(absent) = row.absent {
             let absent = cell_text(absent);
             let _ = writeln!(
@@ -75,7 +75,9 @@ fn cells(matrix: &Matrix<'_>, text: &mut String) {
 }
 
 fn reasons(matrix: &Matrix<'_>, text: &mut String) {
-    text.push_str("\n## Reasons\n");
+    if matrix.cells.values().any(|cell| cell.reason.is_some()) {
+        text.push_str("\n## Reasons\n");
+    }
     for row in &matrix.rows {
         let with_reason: Vec<_> = matrix
             .cells_of(row)
@@ -99,12 +101,11 @@ fn reasons(matrix: &Matrix<'_>, text: &mut String) {
 }
 
 fn information(matrix: &Matrix<'_>, text: &mut String) {
-    text.push_str("\n## Information\n");
-    for asked in matrix
-        .asked
-        .iter()
-        .filter(|it| it.requirement == Requirement::Info)
-    {
+    let shows = |it: &&Asked<'_>| it.requirement == Requirement::Info;
+    if matrix.asked.iter().any(|it| shows(&it)) {
+        text.push_str("\n## Information\n");
+    }
+    for asked in matrix.asked.iter().filter(shows) {
         let _ = writeln!(text, "\n### {}\n", asked.scenario);
         for Observation { of, values } in matrix.shown(asked) {
             let _ = writeln!(text, "- {of}");
@@ -113,8 +114,11 @@ fn information(matrix: &Matrix<'_>, text: &mut String) {
             }
         }
     }
-    text.push_str("\n## Left behind\n\n");
-    for (lines, names) in matrix.left() {
+    let left = matrix.left();
+    if !left.is_empty() {
+        text.push_str("\n## Left behind\n\n");
+    }
+    for (lines, names) in left {
         let _ = writeln!(text, "- {}:", names.join(", "));
         for line in lines {
             let _ = writeln!(text, "  - `{line}`");

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use super::{Asked, Cell, Matrix, Observation, Row, one_line};
 use crate::judge::Verdict;
+use crate::report::human::counted;
 use crate::run::Event;
 use crate::scenario::{Profile, Requirement};
 
@@ -74,7 +75,7 @@ fn state(matrix: &Matrix<'_>, row: &Row<'_>) -> String {
     if let Some(absent) = row.absent {
         return format!("not tried: {absent}");
     }
-    let version = row.version.unwrap_or("of unknown version");
+    let version = one_line(row.version.unwrap_or("of unknown version"));
     let core = matrix.profile(row, Profile::Core);
     let extended = matrix.profile(row, Profile::Extended);
     let mut text = format!("{version}, tier {}; {core}; {extended}", row.tier);
@@ -164,10 +165,10 @@ fn summary(matrix: &Matrix<'_>, text: &mut String) {
     let (tried, red) = (tried.count(), matrix.red());
     let _ = writeln!(
         text,
-        "\nSummary: {} of {} implementations tried, {} cells: {}; {red} red",
+        "\nSummary: {} of {} tried, {}: {}; {red} red",
         tried,
-        matrix.rows.len(),
-        matrix.cells.len(),
+        counted(matrix.rows.len(), "implementation"),
+        counted(matrix.cells.len(), "cell"),
         if counts.is_empty() {
             "none".to_owned()
         } else {

@@ -255,6 +255,30 @@ fn how_often_its_own_check_was_right_is_told() {
 }
 
 #[test]
+fn a_version_of_several_lines_is_one_line() {
+    let mut report = of_one(Requirement::Must, Verdict::Pass);
+    for event in &mut report {
+        if let Event::Cell { version, .. } = event {
+            *version = Some("1.0 | free\nof charge".to_owned());
+        }
+    }
+    let (table, page) = (matrix_as_table(&report), matrix_as_markdown(&report));
+    assert!(table.contains("  1.0 | free of charge, tier"), "{table}");
+    assert!(page.contains("| 1.0 \\| free of charge |"), "{page}");
+}
+
+#[test]
+fn a_heading_stands_above_something() {
+    let page = matrix_as_markdown(&[
+        row("a", None),
+        cell("a", "x", Requirement::Must, Verdict::Pass),
+    ]);
+    for heading in ["Reasons", "Information", "Left behind"] {
+        assert!(!page.contains(heading), "{page}");
+    }
+}
+
+#[test]
 fn what_is_left_behind_is_told() {
     let report = of_one(Requirement::Must, Verdict::Pass);
     let table = matrix_as_table(&report);

@@ -197,6 +197,25 @@ fn a_bad_scenario_is_2_and_nothing_runs() {
 }
 
 #[test]
+fn a_file_that_is_named_twice_is_one_and_two_of_one_name_are_a_mistake() {
+    let folder = tempfile::tempdir().unwrap();
+    for name in ["p", "q"] {
+        fs::create_dir(folder.path().join(name)).unwrap();
+        fs::write(folder.path().join(name).join("it.yaml"), RIGHT).unwrap();
+    }
+    let run = |files: &[&str]| {
+        let mut command = netproof();
+        command.arg("list").args(files).current_dir(folder.path());
+        command.output().unwrap()
+    };
+    let text = assert_code(&run(&["p/it.yaml", "./p/../p/it.yaml"]), 0);
+    assert_eq!(text.matches("it  ").count(), 1, "{text}");
+    let text = assert_code(&run(&["p", "q"]), 2);
+    let says = "error[same-name]: two scenarios are called `it`: p/it.yaml and q/it.yaml";
+    assert!(text.contains(says), "{text}");
+}
+
+#[test]
 fn one_bad_scenario_keeps_all_from_running() {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("right.yaml"), RIGHT).unwrap();

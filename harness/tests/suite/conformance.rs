@@ -212,7 +212,10 @@ fn cell_of(adapter: &str, scenario: &str) -> Value {
     r#""binaries":["no-such-program"]"#,
     "there is no program `no-such-program`"
 )]
-#[case::device(r#""devices":["/dev/nope"]"#, "there is no `/dev/nope` in this world")]
+#[case::device(
+    r#""devices":["/dev/nope"]"#,
+    "needs `/dev/nope`, which is not in this world"
+)]
 #[case::tier(r#""tier":"root""#, "`--tier root` makes the other")]
 fn what_an_adapter_needs_and_does_not_find_is_unsupported(
     #[case] requires: &str,
@@ -259,6 +262,15 @@ fn what_an_adapter_says_beside_its_refusal_is_told() {
     );
     let reason = cell["reason"].as_str().unwrap();
     assert!(reason.ends_with("nft: no\nline 1:\n  ^^^"), "{reason:?}");
+}
+
+#[test]
+fn a_report_that_cannot_be_written_is_named() {
+    let (code, text, errors) = with_idle(&["--report", "/dev/full", "containers/ttl"]);
+    assert_eq!(code, Some(3), "{errors}");
+    let says = "error: cannot write to /dev/full: No space left on device";
+    assert!(errors.contains(says), "{errors}");
+    assert!(text.contains("INFO    containers/ttl"), "{text}");
 }
 
 #[test]
@@ -317,7 +329,7 @@ fn without_a_list_a_scenario_comes_out_as_it_does(
 ) {
     let (code, text, errors) = with_listed(scenario, "");
     assert_eq!(code, Some(exit), "{text}{errors}");
-    let summary = format!("1 cells: 1 {verdict}; {red}");
+    let summary = format!("1 cell: 1 {verdict}; {red}");
     assert!(text.contains(&summary), "{text}");
 }
 
@@ -391,7 +403,7 @@ fn a_crash_where_nothing_is_asked_is_red() {
     let arguments = ["--adapter", &adapter, "containers/ttl"];
     let (code, text, errors) = said(&conformance(&arguments).output().unwrap());
     assert_eq!(code, Some(1), "{text}{errors}");
-    assert!(text.contains("1 cells: 1 error; 1 red"), "{text}");
+    assert!(text.contains("1 cell: 1 error; 1 red"), "{text}");
 }
 
 /// A network that nothing is asked of but to be made, in words of its own, beside a wire of the host.

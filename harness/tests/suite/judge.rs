@@ -88,6 +88,14 @@ fn what_the_command_says_is_shown_where_it_said_it() {
 }
 
 #[test]
+fn the_report_begins_a_line_of_its_own() {
+    let output = judge_script(&format!("{FORWARD}; printf begun; printf oh >&2"));
+    let (said, errors) = (text(&output.stdout), text(&output.stderr));
+    assert!(said.starts_with("begun\n"), "{said}");
+    assert_eq!(errors, "oh\n");
+}
+
+#[test]
 fn what_there_is_no_room_for_is_counted() {
     let output = judge_script(&format!("{FORWARD}; head -c 70000 /dev/zero | tr '\\0' x"));
     assert_eq!(output.status.code(), Some(0));

@@ -225,8 +225,9 @@ fn a_folder_that_cannot_be_is_2_and_says_so() {
         command.args(["--pcap", "wire.yaml"]);
     });
     assert_eq!(ran.output.status.code(), Some(2), "{}", ran.text);
-    let says = "cannot write packets to wire.yaml: File exists";
+    let says = "error[unwritable-packets]: the folder wire.yaml cannot be made: File exists";
     assert!(ran.text.contains(says), "{}", ran.text);
+    assert!(!ran.text.contains("PASS"), "{}", ran.text);
 }
 
 #[test]
