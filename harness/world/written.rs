@@ -10,7 +10,7 @@ use super::furnish::{PLACES, failed};
 use super::node::NETNS_DIR;
 
 /// Lists what has been written in the places of a furnished world since it was made: everything that
-/// is no folder, in the order of the paths, apart from what is below one of those named. Links are not
+/// is no folder, in the order of the paths, apart from those named and what is below them. Links are not
 /// followed, and other mounts, such as those of containers and the names of nodes, not entered.
 ///
 /// In a bare world it is what is in `/run`.
@@ -43,6 +43,7 @@ pub fn written(apart_from: &[&Path]) -> Result<Vec<PathBuf>, WorldError> {
                 folders.push(path);
             } else if found.dev() == own.unwrap_or_default()
                 && (found.mtime(), found.mtime_nsec()) != (0, 0)
+                && !apart_from.contains(&path.as_path())
             {
                 files.push(path);
             }

@@ -470,3 +470,30 @@ fn an_adapter_is_told_what_the_scenario_asks_for(
     let cell = cell_of(&answers(folder.path(), "x.sh", &answer), scenario);
     assert_eq!(cell["verdict"], verdict, "{cell}");
 }
+
+#[rstest]
+#[case::a_file(r#"\"/tmp/it/own\""#, "pass")]
+#[case::a_folder(r#"\"/run/x\",\"/tmp/it\""#, "pass")]
+#[case::nothing("", "fail")]
+#[case::elsewhere(r#"\"/tmp/it/ow\",\"/tmp/its\""#, "fail")]
+fn an_adapter_may_write_where_it_says_that_it_does(#[case] says: &str, #[case] verdict: &str) {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("it.yaml");
+    fs::write(&file, BESIDE_A_WIRE.replace("REQUIREMENT", "must")).unwrap();
+    let done =
+        r#"echo "{\"seq\":$(echo "$request" | sed 's/.*"seq":\([0-9]*\).*/\1/'),\"ok\":true"#;
+    let hello = format!(
+        r#",\"hello\":{{\"protocol\":1,\"name\":\"x\",\"version\":\"1\",\"requires\":{{\"writes\":[{says}]}}}}"#
+    );
+    let lines = format!(
+        "case $request in *hello*) {done}{hello}}}\" ;;\n\
+         *) mkdir -p /tmp/it && echo x >/tmp/it/own && {done}}}\" ;; esac"
+    );
+    let adapter = adapter(folder.path(), "x.sh", &lines);
+    let cell = cell_of(&adapter, file.to_str().unwrap());
+    assert_eq!(cell["verdict"], verdict, "{cell}");
+    if verdict == "fail" {
+        let reason = "written outside of /run/netproof: /tmp/it/own";
+        assert_eq!(cell["reason"], reason);
+    }
+}
