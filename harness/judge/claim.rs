@@ -58,15 +58,35 @@ mod tests {
         &["10.0.0.2/24", "10.0.0.9/24"],
         Some("it claims 10.0.0.2/24, 10.0.0.9/24 for c1/eth0, which has 10.0.0.2/24")
     )]
+    #[case::too_little(
+        &["10.1.0.2/24"],
+        Some("it claims 10.1.0.2/24 for c1/eth1, which has 10.1.0.2/24, 10.9.0.2/24")
+    )]
+    #[case::none(
+        &["10.0.0.2/24"],
+        Some("it claims 10.0.0.2/24 for c1/eth9, which has no address")
+    )]
+    #[case::bare(
+        &["10.0.0.2"],
+        Some(
+            "it claims 10.0.0.2 for c1/eth0, which has 10.0.0.2/24; a claim has the length of the \
+             prefix, as in 10.0.0.2/24"
+        )
+    )]
     fn a_claim_is_as_true_as_the_table(#[case] claimed: &[&str], #[case] reason: Option<&str>) {
+        let on = reason
+            .and_then(|reason| reason.split(" for ").nth(1)?.split(',').next())
+            .unwrap_or("c1/eth0");
         let claim = EndpointClaim {
-            on: "c1/eth0".parse().unwrap(),
+            on: on.parse().unwrap(),
             addresses: claimed.iter().map(|&it| it.to_owned()).collect(),
         };
         let table = [
             "eth0 10.0.0.2/24".to_owned(),
             "eth0 fe80::1/64".to_owned(),
             "eth1 10.9.0.2/24".to_owned(),
+            "eth1 10.1.0.2/24".to_owned(),
+            "eth10 10.8.0.2/24".to_owned(),
         ];
         assert_eq!(judge_claim(&claim, &table).as_deref(), reason);
     }

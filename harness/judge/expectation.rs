@@ -382,6 +382,56 @@ mod tests {
         }
     }
 
+    #[rstest]
+    #[case::rejected(r#""rejected": {"how": "prohibited", "by": "host"}"#, &[])]
+    #[case::how(r#""rejected": {"how": "host-unreachable", "by": "host"}"#, &["how"])]
+    #[case::by(r#""rejected": {"how": "prohibited", "by": "web"}"#, &["by"])]
+    #[case::both(r#""rejected": {"how": "host-unreachable", "by": "web"}"#, &["how", "by"])]
+    #[case::not_lost(r#""lost": {"after": "host"}"#, &["fate"])]
+    fn how_and_by_whom_a_probe_is_rejected_counts(#[case] rest: &str, #[case] points: &[&str]) {
+        let how = Rejection::Prohibited;
+        let by = "host".parse().unwrap();
+        assert_eq!(named(rest, Fate::Rejected { how, by }), points);
+    }
+
+    #[rstest]
+    #[case::last(r#""lost": {"after": "host/br0", "leg": "reply"}"#, &[])]
+    #[case::another_end(r#""lost": {"after": "db/eth0", "leg": "reply"}"#, &[])]
+    #[case::elsewhere(r#""lost": {"after": "web/eth0", "leg": "reply"}"#, &["after"])]
+    #[case::other_leg(r#""lost": {"after": "host/br0", "leg": "request"}"#, &["leg"])]
+    #[case::leg_by_default(r#""lost": {"after": "host/br0"}"#, &["leg"])]
+    #[case::both(r#""lost": {"after": "web/eth0"}"#, &["after", "leg"])]
+    #[case::not_rejected(r#""rejected": {"how": "prohibited", "by": "host"}"#, &["fate"])]
+    fn where_and_on_which_leg_a_probe_is_lost_counts(#[case] rest: &str, #[case] points: &[&str]) {
+        let lost = Fate::Lost {
+            after: "host/br0".parse::<LinkRef>().unwrap().into(),
+            leg: Leg::Reply,
+            also: vec!["db/eth0".parse::<LinkRef>().unwrap().into()],
+        };
+        assert_eq!(named(rest, lost), points);
+    }
+
+    #[rstest]
+    #[case::request("", &[])]
+    #[case::source(r#", "source": "192.168.64.4""#, &[])]
+    #[case::other_source(r#", "source": "10.10.0.10""#, &["seen"])]
+    #[case::destination(r#", "destination": "8.8.8.8""#, &[])]
+    #[case::other_destination(r#", "destination": "8.8.4.4""#, &["seen"])]
+    #[case::leg(r#", "leg": "request""#, &[])]
+    #[case::other_leg(r#", "leg": "reply""#, &["seen"])]
+    fn a_sighting_is_the_one_that_is_meant(#[case] more: &str, #[case] points: &[&str]) {
+        let rest = format!(r#""reply": {{}}, "seen": [{{"on": "host/enp0s1"{more}}}]"#);
+        assert_eq!(named(&rest, record().fate), points);
+    }
+
+    /// The points in which a probe of this fate is not as expected.
+    fn named(rest: &str, fate: Fate) -> Vec<String> {
+        let record = Record { fate, ..record() };
+        let judgement = judge(&expectation(rest), &record, &|_| true);
+        let named = judgement.mismatches.into_iter().map(|it| it.what);
+        named.collect()
+    }
+
     #[test]
     fn what_proves_nothing_never_passes() {
         let record = Record {

@@ -59,4 +59,32 @@ mod tests {
         let result = refused.map_or(Ok(()), |errno| Err(KernelError::from_errno(errno).into()));
         assert_eq!(judge_operation(&item, &result).verdict, verdict);
     }
+
+    #[rstest]
+    #[case::skipped(
+        OperationError::Skipped { message: "later".to_owned(), issue_url: None },
+        Verdict::Skipped
+    )]
+    #[case::broken(
+        OperationError::Broken(crate::implement::Broken("no reply".to_owned())),
+        Verdict::Error
+    )]
+    #[case::not_done(
+        OperationError::NotDone {
+            implementation: "x".to_owned(),
+            feature: "mtu".to_owned(),
+            reason: "not here".to_owned(),
+        },
+        Verdict::Unsupported
+    )]
+    #[case::no_program(OperationError::NoProgram("ip".to_owned()), Verdict::Unsupported)]
+    fn what_is_no_answer_is_no_refusal(
+        #[case] error: OperationError,
+        #[case] verdict: Verdict,
+        #[values(None, Some("refused"), Some("no reply"), Some("not here"))] fails: Option<&str>,
+    ) {
+        let mut item: Item = serde_json::from_str(r#"{"up": "web/lo"}"#).unwrap();
+        item.fails = fails.map(|text| crate::scenario::Located::nowhere(text.to_owned()));
+        assert_eq!(judge_operation(&item, &Err(error)).verdict, verdict);
+    }
 }

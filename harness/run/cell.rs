@@ -293,6 +293,14 @@ mod tests {
     }
 
     #[test]
+    fn how_long_it_took_is_told() {
+        let mut outcome = outcome(Verdict::Pass, None);
+        outcome.ms = 12.5;
+        let told = cell("must").event(&outcome);
+        assert!(matches!(told, Event::Cell { ms: 12.5, .. }), "{told:?}");
+    }
+
+    #[test]
     fn names_that_are_made_up_in_every_run_are_left_out() {
         let events = [
             Event::Observed {

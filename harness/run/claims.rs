@@ -233,3 +233,200 @@ fn expected_of(item: &Item) -> String {
         None => format!("`{command}`"),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+    use crate::observe::Explanation;
+    use crate::scenario::{Cause, NodeName, Place as At, parse};
+
+    const NAME: &str = "own";
+
+    /// The ledger of a scenario of one operation and two expectations, with what stands below each.
+    fn ledger(operation: &str, expectations: [&str; 2]) -> Ledger {
+        let text = format!(
+            "title: t\nnodes: [a]\nsteps:\n  - name: s\n    do:\n      - up: a/lo\n{operation}    expect:\n      \
+             - ping: {{from: a, to: 127.0.0.1}}\n        reply: {{ttl: 64}}\n{}      \
+             - addresses: {{in: a, are: []}}\n{}",
+            expectations[0], expectations[1]
+        );
+        let scenario = parse("own.yaml", &text).unwrap();
+        Ledger::new([(NAME, &scenario)])
+    }
+
+    const HOLDS: &str = "        claims: [X1]\n";
+    const IS_REFUTED: &str = "        refutes: {X1: It is otherwise}\n";
+
+    fn begin() -> Event {
+        Event::Step {
+            scenario: NAME.to_owned(),
+            step: 1,
+            name: "s".to_owned(),
+            why: None,
+        }
+    }
+
+    fn operation(verdict: Verdict, fails: Option<&str>, reason: Option<&str>) -> Event {
+        Event::Operation {
+            scenario: NAME.to_owned(),
+            step: 1,
+            command: "ip -n a link set lo up".to_owned(),
+            ran: Vec::new(),
+            verdict,
+            fails: fails.map(str::to_owned),
+            reason: reason.map(str::to_owned),
+            lacks: None,
+            line: Some(6),
+        }
+    }
+
+    fn expectation(number: usize, verdict: Verdict) -> Event {
+        Event::Expectation {
+            scenario: NAME.to_owned(),
+            step: 1,
+            expectation: number,
+            probe: "it".to_owned(),
+            observed: format!("saw {number}"),
+            verdict,
+            mismatches: Vec::new(),
+            path: Vec::new(),
+            line: 8,
+        }
+    }
+
+    /// A probe that was not answered, and why.
+    fn probe(why: &str) -> Event {
+        let node: NodeName = "a".parse().unwrap();
+        let explanation = Explanation {
+            cause: Cause::NoRoute,
+            at: At::Node(node.clone()),
+            why: why.to_owned(),
+            evidence: Vec::new(),
+            mend: None,
+            replayed: false,
+        };
+        Event::Probe {
+            scenario: NAME.to_owned(),
+            step: 1,
+            kind: "ping".to_owned(),
+            from: node,
+            to: "127.0.0.1".parse().unwrap(),
+            fate: "lost".to_owned(),
+            after: None,
+            by: None,
+            cause: None,
+            explanation: Some(Box::new(explanation)),
+            how: None,
+            leg: None,
+            ttl: None,
+            source: None,
+            attempts: 1,
+            doubts: Vec::new(),
+            ms: 0.0,
+            sightings: Vec::new(),
+        }
+    }
+
+    /// Whether the claim holds, what happens instead, and why.
+    fn closed(
+        mut ledger: Ledger,
+        events: &[Event],
+    ) -> (Option<bool>, Option<String>, String, usize) {
+        for event in events {
+            ledger.take(event);
+        }
+        match ledger.claim(&"X1".parse().unwrap(), None, None) {
+            Event::Claim {
+                holds,
+                instead,
+                reason,
+                decisions,
+                ..
+            } => (holds, instead, reason, decisions),
+            _ => unreachable!("the account of a claim is a claim"),
+        }
+    }
+
+    #[rstest]
+    #[case::all_hold([HOLDS, HOLDS], [Verdict::Pass, Verdict::Pass], Some(true), "saw 1")]
+    #[case::one_does_not([HOLDS, HOLDS], [Verdict::Pass, Verdict::Fail], Some(false), "saw 2")]
+    #[case::one_is_open([HOLDS, HOLDS], [Verdict::Pass, Verdict::Error], None, "saw 2")]
+    #[case::one_is_enough([HOLDS, HOLDS], [Verdict::Error, Verdict::Fail], Some(false), "saw 2")]
+    #[case::refuted([HOLDS, IS_REFUTED], [Verdict::Pass, Verdict::Pass], Some(false), "saw 2")]
+    #[case::refuted_at_least([HOLDS, IS_REFUTED], [Verdict::Error, Verdict::Pass], Some(false), "saw 2")]
+    #[case::not_as_refuted([HOLDS, IS_REFUTED], [Verdict::Pass, Verdict::Fail], None, "saw 2")]
+    #[case::not_refuted([IS_REFUTED, IS_REFUTED], [Verdict::Fail, Verdict::Fail], None, "saw 1")]
+    fn every_item_has_to_come_out_as_it_says(
+        #[case] items: [&str; 2],
+        #[case] came: [Verdict; 2],
+        #[case] holds: Option<bool>,
+        #[case] reason: &str,
+    ) {
+        let events = [begin(), expectation(1, came[0]), expectation(2, came[1])];
+        let (is, instead, why, decisions) = closed(ledger("", items), &events);
+        assert_eq!((is, why.as_str(), decisions), (holds, reason, 2));
+        let otherwise = match (holds, items[1]) {
+            (Some(false), IS_REFUTED) => Some("It is otherwise"),
+            (Some(false), _) => Some(reason),
+            _ => None,
+        };
+        assert_eq!(instead.as_deref(), otherwise);
+    }
+
+    #[rstest]
+    #[case::done(Verdict::Pass, None, None, Some(true), "it was done")]
+    #[case::refused(Verdict::Fail, None, Some("no"), Some(false), "no")]
+    #[case::to_be_refused(Verdict::Pass, Some("no"), Some("no"), Some(true), "refused: no")]
+    #[case::not_refused(Verdict::Fail, Some("no"), None, Some(false), "it was done")]
+    #[case::unsupported(Verdict::Unsupported, None, Some("not here"), None, "not here")]
+    #[case::undecided(Verdict::Error, None, Some("late"), None, "late")]
+    fn an_operation_decides_by_how_it_comes_out(
+        #[case] verdict: Verdict,
+        #[case] fails: Option<&str>,
+        #[case] reason: Option<&str>,
+        #[case] holds: Option<bool>,
+        #[case] why: &str,
+    ) {
+        let ledger = ledger(HOLDS, ["", ""]);
+        assert!(ledger.speaks_of(NAME) && !ledger.speaks_of("another"));
+        let came = closed(ledger, &[begin(), operation(verdict, fails, reason)]);
+        assert_eq!((came.0, came.2.as_str()), (holds, why));
+    }
+
+    #[rstest]
+    #[case::never_run(&[], "the scenario did not run")]
+    #[case::an_operation(
+        &[begin(), operation(Verdict::Fail, None, Some("no"))],
+        "the scenario ended before: no"
+    )]
+    #[case::a_failure(
+        &[begin(), Event::Failure {
+            scenario: NAME.to_owned(),
+            step: 1,
+            blame: crate::run::Blame::Machine,
+            message: "no world".to_owned(),
+            help: None,
+        }],
+        "the scenario ended before: no world"
+    )]
+    fn what_was_not_reached_is_open(#[case] events: &[Event], #[case] why: &str) {
+        let (holds, _, reason, _) = closed(ledger("", ["", HOLDS]), events);
+        assert_eq!((holds, reason.as_str()), (None, why));
+    }
+
+    #[rstest]
+    #[case::its_own([HOLDS, ""], "saw 1: no route")]
+    #[case::of_another(["", HOLDS], "saw 2")]
+    fn a_probe_explains_its_own_expectation(#[case] items: [&str; 2], #[case] why: &str) {
+        let events = [
+            begin(),
+            probe("no route"),
+            expectation(1, Verdict::Fail),
+            expectation(2, Verdict::Fail),
+        ];
+        let (holds, _, reason, _) = closed(ledger("", items), &events);
+        assert_eq!((holds, reason.as_str()), (Some(false), why));
+    }
+}

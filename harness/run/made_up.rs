@@ -59,6 +59,7 @@ mod tests {
     #[case::at_the_end("ports veth37ffcaff", "ports veth…")]
     #[case::a_chain("-X CNI-7be53730afe4dc6eb2178d03 --wait", "-X CNI-… --wait")]
     #[case::in_brackets("endpoint c2 (77b5c636b578): failed", "endpoint c2 (…): failed")]
+    #[case::the_shortest("an id 1234abcd, and 1234abc", "an id …, and 1234abc")]
     #[case::counted("host/veth1 veth12: ", "host/veth1 veth12: ")]
     #[case::an_address(
         "10.10.0.1/24 fd00:10::1 mtu 65536",

@@ -229,3 +229,229 @@ impl Totals {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    fn left(verdict: Verdict) -> Event {
+        Event::Left {
+            scenario: "x".to_owned(),
+            verdict,
+            left: vec!["a link".to_owned()],
+            lost: Vec::new(),
+        }
+    }
+
+    fn command(verdict: Verdict) -> Event {
+        Event::Command {
+            scenario: "x".to_owned(),
+            step: 1,
+            command: "true".to_owned(),
+            verdict,
+            code: None,
+            ended: "killed".to_owned(),
+            stdout: String::new(),
+            stderr: String::new(),
+            left_out: 0,
+        }
+    }
+
+    fn operation(verdict: Verdict) -> Event {
+        Event::Operation {
+            scenario: "x".to_owned(),
+            step: 1,
+            command: "up".to_owned(),
+            ran: Vec::new(),
+            verdict,
+            fails: None,
+            reason: Some("no".to_owned()),
+            lacks: None,
+            line: Some(1),
+        }
+    }
+
+    fn expectation(verdict: Verdict) -> Event {
+        Event::Expectation {
+            scenario: "x".to_owned(),
+            step: 1,
+            expectation: 1,
+            probe: "ping".to_owned(),
+            observed: "lost".to_owned(),
+            verdict,
+            mismatches: Vec::new(),
+            path: Vec::new(),
+            line: 1,
+        }
+    }
+
+    fn snapshot(verdict: Verdict) -> Event {
+        Event::Snapshot {
+            scenario: "x".to_owned(),
+            step: 1,
+            name: "x__1".to_owned(),
+            verdict,
+            difference: None,
+        }
+    }
+
+    fn escaped(verdict: Verdict) -> Event {
+        Event::Escaped {
+            scenario: "x".to_owned(),
+            verdict,
+            files: vec!["/tmp/x".to_owned()],
+            workdir: "/run/netproof".to_owned(),
+        }
+    }
+
+    fn failure(blame: Blame) -> Event {
+        Event::Failure {
+            scenario: "x".to_owned(),
+            step: 1,
+            blame,
+            message: "no world".to_owned(),
+            help: None,
+        }
+    }
+
+    fn step(step: usize) -> Event {
+        Event::Step {
+            scenario: "x".to_owned(),
+            step,
+            name: "s".to_owned(),
+            why: None,
+        }
+    }
+
+    fn of(events: &[Event]) -> Outcome {
+        let mut outcome = Outcome::new("x");
+        for event in events {
+            outcome.take(event);
+        }
+        outcome
+    }
+
+    #[rstest]
+    fn everything_that_is_judged_counts_and_the_worst_decides(
+        #[values(operation, command, left, escaped, expectation, snapshot)] it: fn(
+            Verdict,
+        )
+            -> Event,
+        #[values(Verdict::Pass, Verdict::Unsupported, Verdict::Fail, Verdict::Error)]
+        verdict: Verdict,
+        #[values(true, false)] first: bool,
+    ) {
+        let events = match first {
+            true => [it(verdict), expectation(Verdict::Pass)],
+            false => [expectation(Verdict::Pass), it(verdict)],
+        };
+        assert_eq!(of(&events).verdict, verdict);
+    }
+
+    #[test]
+    fn a_failure_is_an_error_of_whose_matter_it_is() {
+        for blame in [Blame::Machine, Blame::Netproof, Blame::Asker] {
+            let outcome = of(&[expectation(Verdict::Fail), failure(blame)]);
+            assert_eq!(
+                (outcome.verdict, outcome.blame),
+                (Verdict::Error, Some(blame))
+            );
+        }
+    }
+
+    #[test]
+    fn the_first_reason_is_kept() {
+        let outcome = of(&[
+            operation(Verdict::Pass),
+            expectation(Verdict::Fail),
+            operation(Verdict::Fail),
+            failure(Blame::Machine),
+        ]);
+        assert_eq!(outcome.reason.as_deref(), Some("ping: lost"));
+    }
+
+    #[test]
+    fn what_is_given_is_no_step() {
+        let outcome = of(&[
+            step(0),
+            step(1),
+            expectation(Verdict::Pass),
+            step(2),
+            snapshot(Verdict::Pass),
+        ]);
+        let counts = (outcome.steps, outcome.expectations, outcome.snapshots);
+        assert_eq!(counts, (2, 1, 1));
+    }
+
+    #[rstest]
+    #[case::as_is_known(Verdict::Fail, None, Verdict::Xfail)]
+    #[case::as_was_seen(Verdict::Fail, Some("lost"), Verdict::Xfail)]
+    #[case::otherwise(Verdict::Fail, Some("refused"), Verdict::Fail)]
+    #[case::no_longer(Verdict::Pass, None, Verdict::Xpass)]
+    #[case::undecided(Verdict::Error, Some("lost"), Verdict::Error)]
+    #[case::not_done(Verdict::Unsupported, Some("lost"), Verdict::Unsupported)]
+    fn only_a_failure_that_is_known_is_known(
+        #[case] came: Verdict,
+        #[case] saw: Option<&str>,
+        #[case] expected: Verdict,
+    ) {
+        let mut outcome = of(&[expectation(came)]);
+        outcome.deviation = Some(Deviation {
+            scenario: "x".to_owned(),
+            reason: "it is known".to_owned(),
+            link: Some("here".to_owned()),
+            saw: saw.map(str::to_owned),
+        });
+        outcome.judge_deviation();
+        assert_eq!(outcome.verdict, expected);
+        let Event::Scenario {
+            deviation, link, ..
+        } = outcome.event()
+        else {
+            unreachable!("a scenario is closed by its own event");
+        };
+        assert_eq!(deviation.as_deref(), Some("it is known"));
+        assert_eq!(link.as_deref(), Some("here"));
+    }
+
+    #[test]
+    fn a_run_counts_each_verdict_and_each_blame() {
+        let mut totals = Totals::default();
+        let mut expected = 0;
+        for (at, verdict) in Verdict::ALL.into_iter().enumerate() {
+            let mut outcome = of(&[expectation(Verdict::Pass)]);
+            outcome.verdict = verdict;
+            for _ in 0..=at {
+                totals.add(&outcome);
+                expected += 1;
+            }
+        }
+        for (blame, count) in [(Blame::Machine, 2), (Blame::Netproof, 3), (Blame::Asker, 1)] {
+            for _ in 0..count {
+                totals.add(&of(&[failure(blame)]));
+            }
+        }
+        assert_eq!(totals.blamed(Blame::Machine), 2);
+        assert_eq!(totals.blamed(Blame::Netproof), 3);
+        assert_eq!(totals.scenarios(), expected + 6);
+        let Event::Summary {
+            scenarios,
+            pass,
+            xfail,
+            skipped,
+            unsupported,
+            xpass,
+            fail,
+            error,
+            ..
+        } = totals.event(1.0)
+        else {
+            unreachable!("a run is closed by its summary");
+        };
+        assert_eq!(scenarios, expected + 6);
+        let counts = [pass, xfail, skipped, unsupported, xpass, fail, error];
+        assert_eq!(counts, [1, 2, 3, 4, 5, 6, 7 + 6]);
+    }
+}

@@ -85,3 +85,82 @@ async fn hear_out(companion: &Companion, question: &Question) -> std::io::Result
     };
     futures_util::try_join!(ask, hear).map(|_: ((), ())| ())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use rstest::rstest;
+
+    use super::*;
+
+    /// Asks a request that a shell carries out.
+    fn ask(script: &str) -> Result<Reply, String> {
+        let folder = tempfile::tempdir().unwrap();
+        let question = Question {
+            seq: 1,
+            op: "attach".to_owned(),
+            line: script.to_owned(),
+            workdir: folder.path().join("workdir"),
+            deadline: Duration::from_secs(20),
+        };
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
+        let reply = runtime.block_on(Exec::new("/bin/sh".into(), false).answer(&question));
+        reply.map_err(|Broken(why)| why)
+    }
+
+    #[rstest]
+    #[case::ok_and_failed(
+        r#"echo '{"seq":1,"ok":true}'; exit 3"#,
+        "it says ok to `attach`, but it ended with status 3"
+    )]
+    #[case::killed(
+        r#"echo '{"seq":1,"ok":true}'; kill -9 $$"#,
+        "it was ended by SIGKILL before its reply to `attach`"
+    )]
+    #[case::silent("exit 0", "it ended with status 0 without a reply to `attach`")]
+    #[case::last_words(
+        "for word in a b c d; do echo $word; done >&2; exit 1",
+        "it ended with status 1 without a reply to `attach`; it said last: b / c / d"
+    )]
+    #[case::said_twice(
+        "for word in a b b; do echo $word; done >&2; exit 1",
+        "it ended with status 1 without a reply to `attach`; it said last: a / b"
+    )]
+    fn how_a_process_ends_counts(#[case] script: &str, #[case] why: &str) {
+        assert_eq!(ask(script).unwrap_err(), why);
+    }
+
+    #[rstest]
+    #[case::from_the_process(r#""message":"no""#, "oh dear\n")]
+    #[case::of_its_own(r#""message":"no","stderr":"mine""#, "mine")]
+    fn a_refusal_has_what_was_said_beside_it(#[case] failure: &str, #[case] stderr: &str) {
+        let script = format!(
+            "echo oh dear >&2; echo '{{\"seq\":1,\"error\":{{\"code\":\"x\",{failure}}}}}'; exit 1"
+        );
+        let failure = ask(&script).unwrap().error.unwrap();
+        assert_eq!(failure.stderr, stderr);
+    }
+
+    #[test]
+    fn of_much_that_was_said_the_end_is_told() {
+        let script = "head -c 9000 /dev/zero | tr '\\0' x >&2; echo end >&2\n\
+                      echo '{\"seq\":1,\"error\":{\"code\":\"x\",\"message\":\"no\"}}'";
+        let failure = ask(script).unwrap().error.unwrap();
+        assert_eq!(failure.stderr.len(), TOLD);
+        assert!(failure.stderr.ends_with("xend\n"));
+    }
+
+    #[test]
+    fn a_process_starts_in_its_workdir_and_is_told_the_protocol() {
+        let said = r#"{"seq":1,"error":{"code":"'$NETPROOF_PROTOCOL'","message":"'${PWD##*/}'"}}"#;
+        let failure = ask(&format!("echo '{said}'")).unwrap().error.unwrap();
+        assert_eq!(
+            (failure.code.as_str(), failure.message.as_str()),
+            ("1", "workdir")
+        );
+    }
+}

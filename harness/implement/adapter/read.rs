@@ -82,6 +82,14 @@ mod tests {
     }
 
     #[test]
+    fn what_only_the_schema_forbids_is_told_where_it_is_looked_at() {
+        let said = br#"{"seq":1,"ok":true,"claims":[["10.0.0.2/24"]]}"#;
+        assert!(read("it", said, false).is_ok());
+        let Broken(why) = read("it", said, true).unwrap_err();
+        assert!(why.starts_with("it is not as the schema says: "), "{why}");
+    }
+
+    #[test]
     fn what_is_quoted_is_short() {
         let Broken(why) = read("it", "x".repeat(5000).as_bytes(), false).unwrap_err();
         assert!(why.len() < 200, "{why}");

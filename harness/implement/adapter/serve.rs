@@ -190,37 +190,39 @@ impl Serve {
 mod tests {
     use std::time::Duration;
 
+    use rstest::rstest;
+
     use super::*;
 
-    fn question(seq: u64, folder: &std::path::Path) -> Question {
+    /// A request whose line is one that a shell carries out.
+    fn question(seq: u64, line: &str, folder: &std::path::Path) -> Question {
         Question {
             seq,
             op: "attach".to_owned(),
-            line: format!("{{\"seq\":{seq}}}"),
+            line: line.to_owned(),
             workdir: folder.join("workdir"),
             deadline: Duration::from_secs(20),
         }
     }
 
-    /// Asks two requests at the same time.
-    fn both(script: &str) -> [Result<u64, String>; 2] {
-        use std::os::unix::fs::PermissionsExt as _;
+    fn shell() -> Serve {
+        Serve::new("/bin/sh".into(), false)
+    }
 
-        let folder = tempfile::tempdir().unwrap();
-        let program = folder.path().join("adapter");
-        std::fs::write(
-            &program,
-            format!("#!/bin/sh\nread -r a\nread -r b\n{script}\n"),
-        )
-        .unwrap();
-        std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
-        let serve = Serve::new(program, false);
-        let questions = [1, 2].map(|seq| question(seq, folder.path()));
-        let runtime = tokio::runtime::Builder::new_current_thread()
+    fn runtime() -> tokio::runtime::Runtime {
+        tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
-            .unwrap();
-        runtime.block_on(async {
+            .unwrap()
+    }
+
+    /// Asks two requests at the same time.
+    fn both(script: &str) -> [Result<u64, String>; 2] {
+        let folder = tempfile::tempdir().unwrap();
+        let serve = shell();
+        let questions = [(1, ":"), (2, script)];
+        let questions = questions.map(|(seq, line)| question(seq, line, folder.path()));
+        runtime().block_on(async {
             let asked = questions.iter().map(|question| serve.answer(question));
             let answers = futures_util::future::join_all(asked).await;
             let answers = answers.into_iter();
@@ -240,11 +242,48 @@ mod tests {
         let why = "it ended with status 3 before its reply to `attach`".to_owned();
         let script = r#"echo '{"seq":2,"ok":true}'; exit 3"#;
         assert_eq!(both(script), [Err(why.clone()), Ok(2)]);
-        let twice = r#"printf '{"seq":2,"ok":true}\n{"seq":2,"ok":true}\n'; read -r c"#;
-        let why = "a second reply has seq 2".to_owned();
-        assert_eq!(both(twice), [Err(why), Ok(2)]);
         let twice = r#"echo '{"seq":2,"ok":true}{}'; read -r c"#;
         let why = "a line of it is one object and more: `{}`".to_owned();
         assert_eq!(both(twice), [Err(why.clone()), Err(why)]);
+    }
+
+    #[test]
+    fn a_reply_that_comes_twice_is_the_end() {
+        let script = r#"printf '{"seq":1,"ok":true}\n{"seq":1,"ok":true}\n'; exit 0"#;
+        let [_, second] = both(script);
+        assert_eq!(second, Err("a second reply has seq 1".to_owned()));
+    }
+
+    #[test]
+    fn a_line_without_its_end_is_no_reply() {
+        let script = r#"echo '{"seq":1,"ok":true}'; printf '{"seq":2,"ok":true}'; exit 0"#;
+        let why = "its last line has no end".to_owned();
+        assert_eq!(both(script), [Ok(1), Err(why)]);
+    }
+
+    #[rstest]
+    #[case::well(r#"echo '{"seq":2,"ok":true}'"#, None)]
+    #[case::badly(
+        r#"echo oh dear >&2; echo '{"seq":2,"ok":true}'; exit 3"#,
+        Some("it ended with status 3 after `bye`; it said last: oh dear")
+    )]
+    #[case::with_more_words(
+        r#"echo '{"seq":2,"ok":true}'; read -r more; echo aye"#,
+        Some("after its reply to `bye` it says `aye`")
+    )]
+    #[case::too_early("exit 0", Some("it ended with status 0 before its reply to `bye`"))]
+    fn who_parts_says_so_and_ends(#[case] line: &str, #[case] wrong: Option<&str>) {
+        let folder = tempfile::tempdir().unwrap();
+        let serve = shell();
+        let first = question(1, r#"echo '{"seq":1,"ok":true}'"#, folder.path());
+        let bye = Question {
+            op: "bye".to_owned(),
+            ..question(2, line, folder.path())
+        };
+        let parted = runtime().block_on(async {
+            serve.answer(&first).await.unwrap();
+            serve.part(&bye).await
+        });
+        assert_eq!(parted.err().map(|Broken(why)| why).as_deref(), wrong);
     }
 }

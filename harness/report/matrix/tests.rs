@@ -357,3 +357,114 @@ fn junit_says_what_a_case_came_to_and_how_many_seconds_it_took(
     assert!(page.contains(expected), "{page}");
     assert!(page.contains(" time=\"1.234\""), "{page}");
 }
+
+/// A report of one implementation, with the reason of each of its cells.
+fn with_reasons(cells: &[(&str, Requirement, Verdict, &str)]) -> Vec<Event> {
+    let cell = |(scenario, requirement, verdict, why): &(&str, Requirement, Verdict, &str)| {
+        let mut cell = cell("a", scenario, *requirement, *verdict);
+        if let Event::Cell { reason, .. } = &mut cell {
+            *reason = Some((*why).to_owned());
+        }
+        cell
+    };
+    std::iter::once(row("a", None))
+        .chain(cells.iter().map(cell))
+        .collect()
+}
+
+#[test]
+fn one_reason_is_told_once_and_what_is_red_stands_apart() {
+    let report = with_reasons(&[
+        ("v", Requirement::Must, Verdict::Fail, "no reply"),
+        ("w", Requirement::Must, Verdict::Fail, "no reply"),
+        ("x", Requirement::Must, Verdict::Fail, "\u{1b}[2Ja\nreset"),
+        ("y", Requirement::Should, Verdict::Fail, "no reply"),
+        ("z", Requirement::Should, Verdict::Error, "no reply"),
+    ]);
+    let table = matrix_as_table(&report);
+    let expected = "
+FAIL  a v, w
+      no reply
+
+FAIL  a x
+      \u{fffd}[2Ja reset
+
+FAIL  a y (not red)
+      no reply
+
+ERROR  a z
+      no reply
+
+`netproof run --implementation NAME SCENARIO` shows where a packet ended, and why
+";
+    assert!(table.contains(expected), "{table}");
+}
+
+#[test]
+fn what_is_not_done_is_told_once_whatever_met_it_first() {
+    let report = with_reasons(&[
+        (
+            "v",
+            Requirement::Must,
+            Verdict::Unsupported,
+            "attach c1: no mtu",
+        ),
+        (
+            "w",
+            Requirement::Must,
+            Verdict::Unsupported,
+            "network n1: no mtu",
+        ),
+        ("x", Requirement::Must, Verdict::Skipped, "attach: later"),
+        ("y", Requirement::Must, Verdict::Xfail, "it is known"),
+    ]);
+    let table = matrix_as_table(&report);
+    let expected = "
+UNSUPPORTED  a
+      no mtu
+        v, w
+
+SKIPPED  a
+      attach: later
+        x
+
+XFAIL  a
+      it is known
+        y
+";
+    assert!(table.contains(expected), "{table}");
+    assert!(!table.contains("netproof run"), "{table}");
+}
+
+#[rstest]
+#[case::known(Verdict::Xfail, true)]
+#[case::fails(Verdict::Fail, false)]
+#[case::not_done(Verdict::Unsupported, false)]
+fn only_who_came_to_the_end_has_left_something(#[case] verdict: Verdict, #[case] told: bool) {
+    let table = matrix_as_table(&of_one(Requirement::Must, verdict));
+    assert_eq!(table.contains("\nLEFT  a\n"), told, "{table}");
+}
+
+#[test]
+fn what_was_looked_at_twice_has_changed_each_for_itself() {
+    let seen = |values| [row("a", None), shown("a", values)];
+    let before = seen(&[("lo", "up"), ("lo", "down"), ("lo", "gone")]);
+    let now = seen(&[("lo", "down"), ("lo", "down")]);
+    assert_eq!(
+        matrix_changes(&before, &now),
+        "a z: lo: `up` -> `down`\na z: lo: `gone` -> nothing\n"
+    );
+}
+
+#[test]
+fn junit_has_a_suite_for_each_and_says_how_much_is_asked() {
+    let page = matrix_as_junit(&report());
+    for part in [
+        r#"<testcase name="x" classname="MUST""#,
+        r#"<testcase name="y" classname="SHOULD""#,
+        r#"<testsuite name="c""#,
+        r#"<skipped message="missing: c"/>"#,
+    ] {
+        assert!(page.contains(part), "{part}\n{page}");
+    }
+}

@@ -423,3 +423,132 @@ fn a_list_names_every_carried_scenario() {
     }
     assert_eq!(text.lines().count(), files);
 }
+
+/// Writes scenarios that pass below a folder.
+fn scenarios_below(folder: &Path, files: &[&str]) {
+    for file in files {
+        let file = folder.join(file);
+        fs::create_dir_all(file.parent().unwrap()).unwrap();
+        fs::write(file, RIGHT).unwrap();
+    }
+}
+
+fn listed(argument: &Path) -> Vec<String> {
+    let output = netproof().arg("list").arg(argument).output().unwrap();
+    let first = |line: &str| line.split_whitespace().next().map(str::to_owned);
+    assert_code(&output, 0).lines().filter_map(first).collect()
+}
+
+#[test]
+fn a_folder_means_all_that_is_below_it_in_the_order_of_its_files() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path().join("scenarios");
+    let files = ["one/a.yaml", "b.yml", "deep/scenarios/c.yaml", "notes.txt"];
+    scenarios_below(&root, &files);
+    // The nearest folder `scenarios` is what a name begins below.
+    assert_eq!(listed(&root), ["b", "c", "one/a"]);
+    let elsewhere = folder.path().join("elsewhere");
+    scenarios_below(&elsewhere, &["sub/d.yaml"]);
+    assert_eq!(listed(&elsewhere), ["d"]);
+}
+
+#[test]
+fn a_folder_of_carried_scenarios_is_named_in_full() {
+    let whole = listed(Path::new("tutorials"));
+    assert!(whole.iter().all(|name| name.starts_with("tutorials/")));
+    assert_eq!(listed(Path::new("tutorials/")), whole);
+    for part in ["tutorial", "tutorials/gate"] {
+        let output = netproof().args(["list", part]).output().unwrap();
+        let text = assert_code(&output, 2);
+        assert!(text.contains("error[no-such-scenario]"), "{text}");
+    }
+}
+
+#[test]
+fn two_scenarios_of_one_name_are_a_mistake() {
+    let folder = tempfile::tempdir().unwrap();
+    scenarios_below(folder.path(), &["a/x.yaml", "b/x.yaml"]);
+    let output = netproof().arg("run").arg(folder.path()).output().unwrap();
+    let text = assert_code(&output, 2);
+    assert!(text.contains("two scenarios are called `x`"), "{text}");
+    assert!(output.stdout.is_empty(), "{text}");
+}
+
+#[test]
+fn every_round_counts() {
+    let output = run(RIGHT, |command| {
+        command.args(["--repeat", "3", "--format", "json"]);
+    });
+    assert_code(&output, 0);
+    let events = json_lines(&output);
+    let summary = events.last().unwrap();
+    assert_eq!(
+        (&summary["scenarios"], &summary["pass"]),
+        (&3.into(), &3.into())
+    );
+}
+
+#[test]
+fn what_is_accepted_goes_where_it_is_said_and_takes_only_its_own_away() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("wire.yaml");
+    fs::write(&file, format!("{RIGHT}    snapshot: [routes]\n")).unwrap();
+    let there = folder.path().join("there");
+    fs::create_dir(&there).unwrap();
+    let stale = ["wire__7.snap", "wire__x__1.snap", "wire__7.txt"];
+    for name in stale {
+        fs::write(there.join(name), "old").unwrap();
+    }
+    let tried = |arguments: &[&str]| {
+        let mut command = netproof();
+        command.arg("run").arg(&file).args(arguments);
+        command.output().unwrap()
+    };
+    let there_is = there.to_str().unwrap();
+    let text = assert_code(&tried(&["--snapshots", there_is, "--accept"]), 0);
+    assert!(text.contains("note: recorded 1 of wire in "), "{text}");
+    let mut left: Vec<String> = fs::read_dir(&there)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    left.sort();
+    assert_eq!(left, ["wire__1.snap", "wire__7.txt", "wire__x__1.snap"]);
+    assert!(!folder.path().join("snapshots").exists());
+    assert_code(&tried(&["--snapshots", there_is]), 0);
+    assert_code(&tried(&[]), 1);
+}
+
+#[test]
+fn what_cannot_be_recorded_is_2_whatever_can_be() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = format!("{RIGHT}    snapshot: [routes]\n");
+    for name in ["a", "b"] {
+        let of_it = folder.path().join(name);
+        fs::create_dir(&of_it).unwrap();
+        fs::write(of_it.join(format!("{name}.yaml")), &text).unwrap();
+    }
+    // No folder can be made of it.
+    fs::write(folder.path().join("a/snapshots"), "").unwrap();
+    let output = netproof()
+        .args(["run", "--accept", "--jobs", "1"])
+        .arg(folder.path())
+        .output()
+        .unwrap();
+    let text = assert_code(&output, 2);
+    assert!(text.contains("error: cannot record in "), "{text}");
+    assert!(folder.path().join("b/snapshots/b__1.snap").is_file());
+}
+
+#[test]
+fn what_was_to_be_refused_is_told_with_its_reason() {
+    let wrong = RIGHT.replace(
+        "      - up: b/eth0\n",
+        "      - up: b/eth0\n        fails: File exists\n",
+    );
+    assert_ne!(wrong, RIGHT);
+    let text = assert_code(&run(&wrong, |_| {}), 1);
+    assert!(text.contains("expected  refused: File exists"), "{text}");
+    assert!(text.contains("saw       done"), "{text}");
+    // Nothing is asked of what is not as the scenario says.
+    assert!(text.contains("0 expectations"), "{text}");
+}

@@ -138,6 +138,13 @@ fn a_report_is_appended_and_compared() {
         errors,
         "changed:\nnative containers/two-endpoints: fail -> pass\n"
     );
+    fs::write(&file, written).unwrap();
+    let against = conformance(&native)
+        .args(["--against", path])
+        .output()
+        .unwrap();
+    let (code, _, errors) = said(&against);
+    assert_eq!((code, errors.as_str()), (Some(0), "nothing has changed\n"));
 }
 
 #[rstest]
@@ -188,6 +195,61 @@ fn who_is_absent_has_a_row_and_is_required_only_by_name() {
     let (code, _, errors) = tried(&file, "mine");
     assert_eq!(code, Some(3), "{errors}");
     assert!(errors.contains("help: install it"), "{errors}");
+
+    // Whoever comes after makes it neither better nor worse.
+    for (more, exit) in [
+        (["--implementation", "native"], 3),
+        (["--adapter", IDLE], 3),
+    ] {
+        let mut command = conformance(&["--implementation", file.to_str().unwrap()]);
+        command
+            .args(more)
+            .arg("containers/two-endpoints")
+            .env("NETPROOF_REQUIRE", "mine")
+            .current_dir(env!("CARGO_MANIFEST_DIR"));
+        let (code, text, errors) = said(&command.output().unwrap());
+        assert_eq!(code, Some(exit), "{text}{errors}");
+    }
+}
+
+#[test]
+fn only_scenarios_of_networks_are_tried() {
+    let arguments = ["--implementation", "native", "--format", "json"];
+    let mut command = conformance(&arguments);
+    command.args(["tutorials/gateway", "containers/two-endpoints"]);
+    let (code, text, errors) = said(&command.output().unwrap());
+    assert_eq!(code, Some(0), "{text}{errors}");
+    assert_eq!(text.matches("\"event\":\"cell\"").count(), 1, "{text}");
+    assert!(!text.contains("tutorials/gateway"), "{text}");
+}
+
+#[rstest]
+#[case::of_an_adapter(&["--adapter", IDLE], "root")]
+#[case::of_another(&["--implementation", "native"], "user")]
+fn the_tier_is_that_of_adapters_and_who_has_no_world_is_not_tried(
+    #[case] who: &[&str],
+    #[case] tier: &str,
+) {
+    use std::os::unix::process::CommandExt as _;
+
+    let mut command = conformance(who);
+    command
+        .args(["--tier", "root", "--format", "json"])
+        .arg("containers/two-endpoints")
+        .current_dir(env!("CARGO_MANIFEST_DIR"));
+    if tier == "root" && nix::unistd::geteuid().is_root() {
+        command.uid(65534).gid(65534);
+    }
+    let (code, text, errors) = said(&command.output().unwrap());
+    assert_eq!(code, Some(0), "{text}{errors}");
+    let row: Value = serde_json::from_str(text.lines().next().unwrap()).unwrap();
+    assert_eq!((&row["event"], &row["tier"]), (&"row".into(), &tier.into()));
+    let absent = row["absent"].as_str().unwrap_or_default();
+    assert_eq!(
+        absent.starts_with("no world of tier root: "),
+        tier == "root"
+    );
+    assert_eq!(text.lines().count() == 1, tier == "root", "{text}");
 }
 
 /// Writes an adapter of a few lines of shell, which has the request in `$request`.
@@ -471,6 +533,143 @@ fn an_adapter_is_told_what_the_scenario_asks_for(
     assert_eq!(cell["verdict"], verdict, "{cell}");
 }
 
+/// What an adapter is asked, quoted in its refusal; `asked` is a part of the request that it refuses.
+fn quoted(asked: &str, scenario: &str) -> String {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("it.yaml");
+    fs::write(&file, scenario).unwrap();
+    let seq = r#"seq=$(echo "$request" | sed 's/.*"seq":\([0-9]*\).*/\1/')"#;
+    let refuse = r#"said=$(echo "$request" | tr '"' "'")
+echo "{\"seq\":$seq,\"error\":{\"code\":\"x\",\"message\":\"$said\"}}""#;
+    let answer = format!(
+        "{seq}\ncase $request in *{asked}*) {refuse} ;;\n*) echo \"{{\\\"seq\\\":$seq,\\\"ok\\\":true}}\" ;; esac"
+    );
+    let adapter = answers(folder.path(), "x.sh", &answer);
+    let cell = cell_of(&adapter, file.to_str().unwrap());
+    cell["reason"].as_str().unwrap().to_owned()
+}
+
+#[rstest]
+#[case::plain("", &["'masquerade':false", "'internal':false", "'gateway':'10.10.0.1'"], "'mtu'")]
+#[case::to_the_outside(
+    ", mtu: 1400, masquerade: true, gateway: 10.10.0.9",
+    &["'masquerade':true", "'internal':false", "'mtu':1400", "'gateway':'10.10.0.9'"],
+    "10.10.0.1'"
+)]
+#[case::apart(", internal: true", &["'masquerade':false", "'internal':true"], "'mtu'")]
+fn all_that_is_said_of_a_network_is_asked(
+    #[case] more: &str,
+    #[case] parts: &[&str],
+    #[case] without: &str,
+) {
+    let scenario = format!(
+        "title: t\nrequirement: must\nnodes: [host]\nsteps:\n  - name: s\n    do:\n      \
+         - network: {{add: n1, subnet: 10.10.0.0/24{more}}}\n"
+    );
+    let asked = quoted("network", &scenario);
+    for part in parts {
+        assert!(asked.contains(part), "{part}: {asked}");
+    }
+    assert!(!asked.contains(without), "{asked}");
+}
+
+#[rstest]
+#[case::plain("", &["'ifname':'eth0'", "'netns':'/run/netns/c1'"], "'address'")]
+#[case::all(
+    ", address: 10.10.0.9, as: net0, publish: [{protocol: tcp, address: 203.0.113.1, port: 8080, to: 80}]",
+    &[
+        "'ifname':'net0'",
+        "'address':'10.10.0.9'",
+        "'publish':[{'protocol':'tcp','address':'203.0.113.1','port':8080,'to':80}]",
+    ],
+    "eth0"
+)]
+fn all_that_is_said_of_an_endpoint_is_asked(
+    #[case] more: &str,
+    #[case] parts: &[&str],
+    #[case] without: &str,
+) {
+    let scenario = format!(
+        "title: t\nrequirement: must\nnodes: [host, c1, outside]\ngiven:\n  \
+         - veth: {{add: host/up0, peer: outside/up0}}\n  \
+         - address: {{add: 203.0.113.1/24, dev: host/up0}}\nsteps:\n  - name: s\n    do:\n      \
+         - network: {{add: n1, subnet: 10.10.0.0/24}}\n      - attach: {{node: c1, to: n1{more}}}\n"
+    );
+    let asked = quoted("attach", &scenario);
+    for part in parts {
+        assert!(asked.contains(part), "{part}: {asked}");
+    }
+    assert!(!asked.contains(without), "{asked}");
+}
+
+#[test]
+fn of_two_that_are_refused_the_first_is_told() {
+    let reason = quoted(
+        "attach",
+        "title: t\nrequirement: must\nnodes: [host, c1, c2]\nsteps:\n  - name: s\n    do:\n      \
+         - network: {add: n1, subnet: 10.10.0.0/24}\n      - attach: {nodes: [c1, c2], to: n1}\n",
+    );
+    assert!(reason.contains("'id':'c1'"), "{reason}");
+}
+
+#[test]
+fn what_is_left_of_a_network_that_is_gone_is_detached_from_it() {
+    let asked = quoted(
+        "detach",
+        "title: t\nrequirement: info\nnodes: [host, c1]\nsteps:\n  - name: s\n    observe:\n      \
+         - network: {add: n1, subnet: 10.10.0.0/24}\n      - attach: {node: c1, to: n1}\n      \
+         - network: {delete: n1}\n",
+    );
+    for part in ["'op':'detach'", "'id':'c1'", "'network':{'id':'n1'"] {
+        assert!(asked.contains(part), "{part}: {asked}");
+    }
+}
+
+#[test]
+fn who_was_attached_beside_one_that_was_refused_is_detached() {
+    let asked = quoted(
+        r#"'"op":"attach","endpoint":{"id":"c1"'*|*detach"#,
+        "title: t\nrequirement: info\nnodes: [host, c1, c2]\nsteps:\n  - name: s\n    observe:\n      \
+         - network: {add: n1, subnet: 10.10.0.0/24}\n      - attach: {nodes: [c1, c2], to: n1}\n",
+    );
+    for part in ["'op':'detach'", "'id':'c2'"] {
+        assert!(asked.contains(part), "{part}: {asked}");
+    }
+}
+
+#[test]
+fn who_ends_its_own_world_is_1() {
+    let folder = tempfile::tempdir().unwrap();
+    // It is a child of the one that runs the scenario.
+    let adapter = answers(folder.path(), "x.sh", "kill -9 $PPID");
+    let arguments = ["--adapter", &adapter, "containers/gateway"];
+    let (code, text, errors) = said(&conformance(&arguments).output().unwrap());
+    assert_eq!(code, Some(1), "{text}{errors}");
+    let why = "netproof's own process in this world was killed by SIGKILL";
+    assert!(text.contains(why), "{text}");
+}
+
+const SKIPPED: &str = r#"echo '{"seq":2,"skipped":{"message":"not today"}}'"#;
+
+#[rstest]
+#[case::must("must", SKIPPED, "skipped")]
+#[case::info("info", SKIPPED, "pass")]
+#[case::not_done("must", LACKS, "unsupported")]
+#[case::not_done_where_nothing_is_asked("info", LACKS, "pass")]
+fn what_is_left_out_is_an_answer_only_where_nothing_is_asked(
+    #[case] requirement: &str,
+    #[case] answer: &str,
+    #[case] verdict: &str,
+) {
+    let cell = beside_a_wire(requirement, answer);
+    assert_eq!(cell["verdict"], verdict, "{cell}");
+    let told = cell["observed"].to_string() + &cell["reason"].to_string();
+    assert!(
+        told.contains("not today") || told.contains("not here"),
+        "{cell}"
+    );
+}
+
 #[rstest]
 #[case::a_file(r#"\"/tmp/it/own\""#, "pass")]
 #[case::a_folder(r#"\"/run/x\",\"/tmp/it\""#, "pass")]
@@ -496,4 +695,74 @@ fn an_adapter_may_write_where_it_says_that_it_does(#[case] says: &str, #[case] v
         let reason = "written outside of /run/netproof: /tmp/it/own";
         assert_eq!(cell["reason"], reason);
     }
+}
+
+/// A scenario that only looks, at an endpoint that is tried out and at tables.
+const ONLY_LOOKS: &str = "
+title: it
+requirement: info
+nodes: [host, c1]
+given:
+  - veth: {add: host/up0, peer: host/up1}
+  - address: {add: 203.0.113.1/24, dev: host/up0}
+  - address: {add: 203.0.114.1/24, dev: host/up1}
+steps:
+  - name: s
+    observe:
+      - network: {add: n1, subnet: 10.10.0.0/24}
+      - attach: {node: c1, to: n1}
+      - addresses: {in: host, only: up1}
+      - addresses: {in: host, only: nothing}
+";
+
+#[rstest]
+#[case::done(&["--implementation", "native"], "done")]
+#[case::a_lie(&["--adapter", IDLE], "it says ok, and there is no interface c1/eth0")]
+fn what_is_tried_out_and_looked_at_is_shown(#[case] who: &[&str], #[case] came: &str) {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("it.yaml");
+    fs::write(&file, ONLY_LOOKS).unwrap();
+    let mut command = conformance(who);
+    command
+        .args(["--format", "json", file.to_str().unwrap()])
+        .current_dir(env!("CARGO_MANIFEST_DIR"));
+    let (code, text, errors) = said(&command.output().unwrap());
+    assert_eq!(code, Some(0), "{text}{errors}");
+    let cell: Value = serde_json::from_str(text.lines().last().unwrap()).unwrap();
+    let values: Vec<&str> = cell["observed"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|it| it["value"].as_str().unwrap())
+        .collect();
+    assert_eq!(
+        values,
+        ["done", came, "up1: 203.0.114.1/24 scope global", "none"]
+    );
+    // A container that is only tried out is a container all the same.
+    assert_eq!(cell["left"].as_array().map_or(0, Vec::len), 0, "{cell}");
+}
+
+#[rstest]
+#[case::refused(r#"echo '{"seq":2,"error":{"code":"x","message":"no"}}'"#, true)]
+#[case::broken_off("exit 1", false)]
+fn what_failed_is_looked_after_all_the_same(#[case] answer: &str, #[case] parts: bool) {
+    let folder = tempfile::tempdir().unwrap();
+    let hello = r#"'{"seq":1,"ok":true,"hello":{"protocol":1,"name":"x","version":"1"}}'"#;
+    let lines = format!(
+        "echo {hello}\nread -r request\necho x >/tmp/own\n{answer}\nread -r request\n\
+         echo '{{\"seq\":3,\"ok\":true}}'\nexit 3"
+    );
+    let path = adapter(folder.path(), "x.sh", &lines).replace("exec:", "serve:");
+    let output = Command::new(env!("CARGO_BIN_EXE_netproof"))
+        .args(["run", "containers/gateway", "--format", "json"])
+        .args(["--implementation", &path])
+        .env("NETPROOF_PCAP", "")
+        .output();
+    let (code, text, errors) = said(&output.unwrap());
+    assert_eq!(code, Some(1), "{text}{errors}");
+    let written = "\"files\":[\"/tmp/own\"]";
+    assert!(text.contains(written), "{text}");
+    let parted = "it ended with status 3 after `bye`";
+    assert_eq!(text.contains(parted), parts, "{text}");
 }

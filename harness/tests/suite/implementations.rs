@@ -93,6 +93,26 @@ fn a_program_that_is_missing_is_named_and_can_be_required(#[case] veth: &str) {
     assert!(text.contains("has not: no-such-program"), "{text}");
 }
 
+#[rstest]
+#[case::not_required(NOTHING_DONE, "", 0)]
+#[case::required(NOTHING_DONE, "no-such-program", 3)]
+#[case::another_is_required(NOTHING_DONE, "no-other-program", 0)]
+#[case::worse_than_that(&NOTHING_DONE.replace("by: a", "by: b"), "no-such-program", 1)]
+fn what_is_required_and_missing_is_3_where_nothing_else_is_wrong(
+    #[case] beside: &str,
+    #[case] require: &str,
+    #[case] exit: i32,
+) {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("beside.yaml");
+    fs::write(&file, beside.replace("nodes: [a]", "nodes: [a, b]")).unwrap();
+    let veth = "  veth: [no-such-program, <add>, <peer>]\n";
+    let arguments = [file.to_str().unwrap()];
+    let (code, text) = run(SMALLEST, &manifest(veth), &arguments, require);
+    assert_eq!(code, exit, "{text}");
+    assert!(text.contains("1 unsupported"), "{text}");
+}
+
 #[test]
 fn what_a_program_refuses_fails_and_what_the_kernel_lacks_is_unsupported() {
     let says =

@@ -1,6 +1,8 @@
 //! `netproof judge`: a command builds the network, and what is there then is judged. No case needs a
 //! network tool; those with real scripts are among the scenarios.
 
+use std::fs;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use netproof::run::SMALLEST;
@@ -95,12 +97,17 @@ fn the_report_begins_a_line_of_its_own() {
     assert_eq!(errors, "oh\n");
 }
 
-#[test]
-fn what_there_is_no_room_for_is_counted() {
-    let output = judge_script(&format!("{FORWARD}; head -c 70000 /dev/zero | tr '\\0' x"));
+#[rstest]
+#[case::of_its_output("long", 4464)]
+#[case::of_its_errors("long >&2", 4464)]
+#[case::of_both("long; long >&2", 8928)]
+fn what_there_is_no_room_for_is_counted(#[case] says: &str, #[case] bytes: usize) {
+    let long = "long() { head -c 70000 /dev/zero | tr '\\0' x; }";
+    let output = judge_script(&format!("{FORWARD}; {long}; {says}"));
     assert_eq!(output.status.code(), Some(0));
-    let left_out = "note: 4464 bytes of what the command said are left out\n";
-    assert_eq!(text(&output.stderr), left_out);
+    let left_out = format!("note: {bytes} bytes of what the command said are left out\n");
+    let said = text(&output.stderr);
+    assert_eq!(said.trim_start_matches(['x', '\n']), left_out);
 }
 
 #[test]
@@ -111,7 +118,7 @@ fn the_command_has_the_folder_of_its_user_and_nothing_else_of_it() {
     let output = judge_script(&script);
     let stdout = text(&output.stdout);
     let said: Vec<&str> = stdout.lines().take(5).collect();
-    let here = std::fs::canonicalize(ROOT).unwrap();
+    let here = fs::canonicalize(ROOT).unwrap();
     assert_eq!(said[0], here.to_str().unwrap());
     assert_eq!(said[1], "LC_ALL=C");
     assert_eq!(said[2], "NETPROOF_NODES=host web database");
@@ -134,7 +141,7 @@ fn a_node_that_was_not_made_is_told() {
     let text_of = SMALLEST
         .replace("nodes: [a, b]", "nodes: [a]")
         .replace("    do:\n", "    do:\n      - netns: {add: b}\n");
-    std::fs::write(&file, text_of).unwrap();
+    fs::write(&file, text_of).unwrap();
     let output = judge(&[file.to_str().unwrap(), "--", "true"]);
     let report = text(&output.stdout);
     assert_eq!(output.status.code(), Some(1), "{report}");
@@ -143,6 +150,91 @@ fn a_node_that_was_not_made_is_told() {
         report.contains("the network namespace `b` was not made"),
         "{report}"
     );
+}
+
+#[test]
+fn a_node_that_is_gone_is_told_and_has_no_table() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("it.yaml");
+    let routed = fs::read_to_string(Path::new(ROOT).join(ROUTED)).unwrap();
+    let table = "      - routes: {in: database, only: nothing, are: []}\n";
+    fs::write(&file, routed + table).unwrap();
+    let delete = "umount /run/netns/database && rm /run/netns/database";
+    let script = format!("{FORWARD}; {delete}");
+    let output = judge(&[file.to_str().unwrap(), "--", "sh", "-c", &script]);
+    let report = text(&output.stdout);
+    assert_eq!(output.status.code(), Some(1), "{report}");
+    let gone = "the network namespace `database` was there, and is gone";
+    assert!(report.contains(gone), "{report}{}", text(&output.stderr));
+    // A server of the scenario is in there, of which nothing is asked besides.
+    assert_eq!(report.matches("expected  done").count(), 1, "{report}");
+    // That nothing is in its table would be right of a node that is there.
+    assert!(report.contains("routes in database"), "{report}");
+}
+
+/// A scenario in which each step expects something else of the same port.
+fn in_two_steps(folder: &Path) -> PathBuf {
+    let routed = fs::read_to_string(Path::new(ROOT).join(ROUTED)).unwrap();
+    let (given, step) = routed.split_once("steps:\n").unwrap();
+    let served_twice = "      - listen: {in: database, udp: 53}\n      - listen: {in: database, udp: 53}\n        \
+                        fails: Address already in use\n";
+    let file = folder.join("two.yaml");
+    let first = "  - name: Nobody listens\n    expect:\n      \
+                 - tcp: {from: host, to: 10.2.0.2, port: 5432}\n        \
+                 rejected: {how: port-unreachable, by: database}\n";
+    let step = step.replace("    expect:\n", &format!("{served_twice}    expect:\n"));
+    fs::write(&file, format!("{given}steps:\n{first}{step}")).unwrap();
+    file
+}
+
+#[rstest]
+#[case::the_last_unless_said_otherwise(&[], FORWARD, 0)]
+#[case::the_last_is_not_reached(&[], "true", 1)]
+#[case::the_first(&["--step", "1"], "true", 0)]
+#[case::the_second(&["--step", "2"], FORWARD, 0)]
+fn one_step_is_judged_with_the_servers_that_it_has(
+    #[case] more: &[&str],
+    #[case] script: &str,
+    #[case] code: i32,
+) {
+    let folder = tempfile::tempdir().unwrap();
+    let file = in_two_steps(folder.path());
+    let command = ["--", "sh", "-c", script];
+    let output = judge(&[&[file.to_str().unwrap()], more, &command].concat());
+    assert_eq!(output.status.code(), Some(code), "{}", text(&output.stdout));
+}
+
+#[test]
+fn a_snapshot_is_compared_where_it_is_asked_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("it.yaml");
+    let routed = fs::read_to_string(Path::new(ROOT).join(ROUTED)).unwrap();
+    fs::write(&file, format!("{routed}    snapshot: [routes]\n")).unwrap();
+    let file = file.to_str().unwrap();
+    let judged = |more: &[&str]| {
+        let output = judge(&[&[file], more, &["--", "sh", "-c", FORWARD]].concat());
+        (output.status.code(), text(&output.stdout))
+    };
+    let (code, report) = judged(&["--snapshot"]);
+    assert_eq!(code, Some(1), "{report}");
+    assert!(report.contains("no recorded snapshot"), "{report}");
+    let (code, report) = judged(&[]);
+    assert_eq!(code, Some(0), "{report}");
+
+    let recorded = folder.path().join("snapshots/it__1.snap");
+    let accepted = Command::new(env!("CARGO_BIN_EXE_netproof"))
+        .args(["run", "--accept", file])
+        .output()
+        .unwrap();
+    assert_eq!(accepted.status.code(), Some(0));
+    let (code, report) = judged(&["--snapshot"]);
+    assert_eq!(code, Some(0), "{report}");
+    assert!(report.contains("1 snapshot,"), "{report}");
+    let facts = fs::read_to_string(&recorded).unwrap();
+    fs::write(&recorded, facts.replace("via 10.1.0.1", "via 10.1.0.9")).unwrap();
+    let (code, report) = judged(&["--snapshot"]);
+    assert_eq!(code, Some(1), "{report}");
+    assert!(report.contains("+  default via 10.1.0.1"), "{report}");
 }
 
 #[rstest]
@@ -170,6 +262,38 @@ fn packets_are_written_where_it_is_asked_for() {
     let output = judge(&[ROUTED, "--pcap", to, "--", "sh", "-c", FORWARD]);
     assert_eq!(output.status.code(), Some(0));
     assert!(folder.path().join("routed.pcapng").is_file());
+}
+
+#[test]
+fn packets_that_cannot_be_written_are_2() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::create_dir(folder.path().join("routed.pcapng")).unwrap();
+    let to = folder.path().to_str().unwrap();
+    let output = judge(&[ROUTED, "--pcap", to, "--", "sh", "-c", FORWARD]);
+    let complaint = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{complaint}");
+    assert!(
+        complaint.contains("error: cannot write packets to"),
+        "{complaint}"
+    );
+}
+
+#[rstest]
+#[case::human(&[])]
+#[case::json(&["--format", "json"])]
+fn what_cannot_be_shown_is_3(#[case] format: &[&str]) {
+    let full = fs::File::options().write(true).open("/dev/full").unwrap();
+    let script = format!("{FORWARD}; echo aye");
+    let output = Command::new(env!("CARGO_BIN_EXE_netproof"))
+        .args([&["judge", ROUTED], format, &["--", "sh", "-c", &script]].concat())
+        .env("NETPROOF_PCAP", "")
+        .current_dir(ROOT)
+        .stdout(full)
+        .output()
+        .unwrap();
+    let complaint = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(3), "{complaint}");
+    assert!(complaint.contains("No space left on device"), "{complaint}");
 }
 
 #[test]

@@ -18,5 +18,6 @@ mod packets;
 mod runner;
 mod schema;
 mod show;
+mod smoke;
 mod verbs;
 mod walkthroughs;

@@ -8,6 +8,7 @@ use std::process::{Command, Output, Stdio};
 
 use netproof::run::SMALLEST as RIGHT;
 use pcap_parser::{Block, OptionCode, PcapNGOption, parse_pcapng};
+use rstest::rstest;
 
 const WRONG: (&str, &str) = ("ttl: 64", "ttl: 63");
 
@@ -219,9 +220,11 @@ fn the_environment_names_a_folder_or_wants_none() {
     assert_eq!(ran.temporary(), [""; 0]);
 }
 
-#[test]
-fn a_folder_that_cannot_be_is_2_and_says_so() {
-    let ran = run(RIGHT, |command, _| {
+#[rstest]
+#[case::of_a_pass(RIGHT)]
+#[case::of_a_failure(&RIGHT.replace(WRONG.0, WRONG.1))]
+fn a_folder_that_cannot_be_is_2_and_says_so(#[case] scenario: &str) {
+    let ran = run(scenario, |command, _| {
         command.args(["--pcap", "wire.yaml"]);
     });
     assert_eq!(ran.output.status.code(), Some(2), "{}", ran.text);

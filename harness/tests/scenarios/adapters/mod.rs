@@ -44,6 +44,7 @@ const COPIED_WITH_CONTAINERS: &[&str] = &[
     "containers/parallel",
     "containers/reattach",
     "containers/pool-exhausted",
+    "containers/detach",
     AFTER_DEATH,
 ];
 
@@ -102,7 +103,7 @@ pub(crate) fn trials(scenarios: &[NamedScenario]) -> Vec<Trial> {
         for (what, command, says) in LEFT {
             let (scenario, name) = (scenario.clone(), format!("adapters/left/{what}"));
             let trial = Trial::test(name, move || is_told(command, says, &scenario));
-            trials.push(needing(&["ip"], trial));
+            trials.push(needing(&["ip", "iptables"], trial));
         }
         for way in ["exec", "serve"] {
             let (scenario, name) = (scenario.clone(), format!("adapters/kill-all/{way}"));
@@ -234,6 +235,11 @@ const LEFT: &[(&str, &str, &str)] = &[
         "ip rule add from 198.51.100.0/24 lookup 99 priority 99",
         "left: rules in host: 99: from 198.51.100.0/24 lookup 99",
     ),
+    (
+        "netfilter",
+        "iptables -A FORWARD -s 198.51.100.0/24 -j DROP",
+        "left: netfilter in host: ip filter FORWARD has 1 rule",
+    ),
 ];
 
 /// Does all that is asked, and something else.
@@ -359,7 +365,8 @@ fn ends_its_own_world(way: &str, scenario: &NamedScenario) -> Result<(), Failed>
     }
 }
 
-/// Refuses a request for a container whose namespace and process are not there together.
+/// Refuses a request for a container whose namespace and process are not there together, and one about an
+/// endpoint that is gone already, or a network that still has some.
 const PARTICULAR: &str = r#"
 act() {
   case $(value op) in
@@ -371,8 +378,16 @@ act() {
         return
       fi ;;
   esac
+  netns=$(value netns) on=on-${netns##*/}
+  case $(value op) in
+    attach) : >"$on" ;;
+    detach) rm "$on" || { odd; return; } ;;
+    check) [ -e "$on" ] || exit 1 ;;
+    network-delete) [ "$(echo on-*)" = 'on-*' ] || { odd; return; } ;;
+  esac
   well
-}"#;
+}
+odd() { reply '"error":{"code":"odd","message":"that is not as it was left"}'; }"#;
 
 /// A process is named for as long as the container is there, and no longer.
 fn is_asked_rightly(way: &str, scenario: &NamedScenario) -> Result<(), Failed> {
