@@ -8,7 +8,7 @@ Exit codes:
   0  everything that this machine's kernel has the means for passes
   1  a verdict is fail, or could not be reached
   2  the command line or a scenario is wrong; nothing was run
-  3  this machine cannot run it; the message says why
+  3  this machine or the implementation has no means for any of it; the message says why
   4  a mistake of netproof's own";
 
 /// How the program ends.
@@ -21,7 +21,7 @@ pub enum Exit {
     Fail = 1,
     /// The command line or a scenario is wrong; nothing was run.
     Usage = 2,
-    /// This machine cannot run it.
+    /// This machine, or the implementation, has no means for any of it.
     Machine = 3,
     /// A mistake of netproof's own.
     Bug = 4,

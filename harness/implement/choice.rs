@@ -87,6 +87,9 @@ impl ChoiceError {
             Self::NoProgram(path) if path.ends_with(".yaml") || path.ends_with(".yml") => Some(
                 format!("a manifest is no program, and named as it is: `{path}`"),
             ),
+            Self::NoProgram(path) if Path::new(path).is_dir() => {
+                Some(format!("a folder is no adapter; name the file in `{path}`"))
+            }
             Self::NoProgram(path) => Some(format!(
                 "make it one: `chmod +x {path}`; a script begins with `#!`"
             )),

@@ -92,6 +92,7 @@ impl Diagnostic {
         "file-not-regular",
         "file-too-large",
         "frame-to-itself",
+        "host-attached",
         "host-bits",
         "inert-in-given",
         "intent-in-given",

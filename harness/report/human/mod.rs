@@ -135,10 +135,16 @@ impl Human {
                 ran,
                 fails,
                 reason,
+                line,
                 ..
             } => {
                 let told = self.told(scenario);
-                told.paragraph(command);
+                match line {
+                    Some(line) => {
+                        told.paragraph(&format!("{command} {}", styled(&at_line(*line), DIM)));
+                    }
+                    None => told.paragraph(command),
+                }
                 for ran in ran.iter().filter(|ran| *ran != command) {
                     told.detail("ran", ran);
                 }
@@ -184,10 +190,7 @@ impl Human {
                 ..
             } => {
                 let told = self.told(scenario);
-                told.paragraph(&format!(
-                    "{probe} {}",
-                    styled(&format!("(line {line})"), DIM)
-                ));
+                told.paragraph(&format!("{probe} {}", styled(&at_line(*line), DIM)));
                 told.expectation(observed, mismatches);
                 if let Some(explanation) = told.explanation.take() {
                     told.explain(&explanation);
@@ -204,7 +207,7 @@ impl Human {
                 // Without a right answer there is nothing to explain.
                 told.explanation = None;
                 told.sightings.clear();
-                told.paragraph(&format!("{of} {}", styled(&format!("(line {line})"), DIM)));
+                told.paragraph(&format!("{of} {}", styled(&at_line(*line), DIM)));
                 told.detail("observed", value);
             }
             Event::SelfCheck {
@@ -482,6 +485,11 @@ fn scenario_text(scenario: &str, verdict: Verdict, ms: f64, details: &str) -> St
     } else {
         format!("{head}{}\n", details.trim_end_matches('\n'))
     }
+}
+
+/// Where something stands in its file.
+fn at_line(line: usize) -> String {
+    format!("(line {line})")
 }
 
 /// `1 step`, `2 steps`.

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::scenario::diagnostic::Diagnostic;
 use crate::scenario::model::Scenario;
+use crate::scenario::name::NodeName;
 use crate::scenario::observation::Observed;
 use crate::scenario::operation::{
     Attach, Detach, HOST, Item, Network, NetworkName, Operation, REFUSED,
@@ -112,11 +113,13 @@ impl<'a> Intents<'a> {
             Operation::Attach(attach) => {
                 self.known(&attach.to);
                 self.containers(attach.node.is_some(), attach.nodes.len(), span);
+                self.not_host(attach.containers());
                 self.one_address(attach);
             }
             Operation::Detach(Detach { node, nodes, from }) => {
                 self.known(from);
                 self.containers(node.is_some(), nodes.len(), span);
+                self.not_host(node.iter().chain(nodes));
             }
             _ => {}
         }
@@ -212,6 +215,16 @@ impl<'a> Intents<'a> {
                 "write `node: web`, or `nodes: [web, database]` for all of them at the same time",
             );
         self.problems.push(problem);
+    }
+
+    /// Networks are made in the host, for containers beside it.
+    fn not_host(&mut self, containers: impl Iterator<Item = &'a Located<NodeName>>) {
+        for name in containers.filter(|name| name.as_str() == HOST) {
+            let problem = Diagnostic::new("host-attached", name.span, "`host` is no container")
+                .label("has every network's bridge already")
+                .help("write the name of another node");
+            self.problems.push(problem);
+        }
     }
 
     /// Several containers cannot have one address, nor one port.
