@@ -103,10 +103,11 @@ impl Conductor<'_> {
             // An endpoint without an address is what was to be shown.
             Err(error @ ObserveError::NoAddress(_)) => Ok(Found {
                 shows: true,
-                ..Found::unsent("to", probe.to_string(), error.to_string())
+                ..Found::unsent("to", expectation.fate.to_string(), error.to_string())
             }),
             Err(error) if error.is_of_scenario() => {
-                Ok(Found::nothing(probe.to_string(), error.to_string()))
+                let asked = expectation.fate.to_string();
+                Ok(Found::nothing(asked, error.to_string()))
             }
             Err(error) => Err(error.into()),
         }

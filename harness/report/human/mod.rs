@@ -451,8 +451,8 @@ impl Told {
     fn expectation(&mut self, observed: &str, mismatches: &[Mismatch]) {
         for mismatch in mismatches {
             let what = &mismatch.what;
-            // What became of the probe as a whole needs no name.
-            let name = if what == "fate" {
+            // What became of the probe as a whole needs no name, nor that nothing could.
+            let name = if what == "fate" || mismatch.seen == observed {
                 String::new()
             } else {
                 format!("{what}: ")
@@ -460,7 +460,10 @@ impl Told {
             self.detail("expected", &format!("{name}{}", mismatch.expected));
             self.detail("saw", &format!("{name}{}", mismatch.seen));
         }
-        if mismatches.is_empty() || mismatches.iter().all(|it| it.what != "fate") {
+        let is_told = |it: &Mismatch| {
+            matches!(it.what.as_str(), "fate" | "are" | "have") || it.seen == observed
+        };
+        if !mismatches.iter().any(is_told) {
             self.detail("fate", observed);
         }
         // A probe that could not be sent was nowhere, whatever the one before it did.
