@@ -7,7 +7,7 @@ use super::packets::PacketFiles;
 use super::printer::Printer;
 use super::run::{recorded, write_packets};
 use super::select::{Selected, one, step_of};
-use super::{Exit, Format, JudgeArgs};
+use super::{Exit, JudgeArgs, RunFormat};
 use crate::run::{Blame, Event, Goal, Runner, Totals};
 
 /// Lets a command build the network of a scenario, and judges what is there then.
@@ -32,7 +32,7 @@ pub(super) fn judge(args: &JudgeArgs) -> Exit {
             ..
         } => mistake = Some((message.clone(), help.clone().unwrap_or_default())),
         event => {
-            if args.format == Format::Human {
+            if args.format == RunFormat::Human {
                 unprinted = unprinted.take().or(hand_on(event));
             }
             printer.print(event);

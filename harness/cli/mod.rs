@@ -102,8 +102,8 @@ struct RunArgs {
     #[command(flatten)]
     selection: Selection,
     /// How to report.
-    #[arg(long, value_enum, default_value_t = Format::Human)]
-    format: Format,
+    #[arg(long, value_enum, default_value_t = RunFormat::Human)]
+    format: RunFormat,
     /// Which privileges the worlds are made with; the least that the implementation runs with if not
     /// given.
     #[arg(long, value_enum)]
@@ -248,8 +248,8 @@ struct JudgeArgs {
     #[arg(long)]
     snapshot: bool,
     /// How to report.
-    #[arg(long, value_enum, default_value_t = Format::Human)]
-    format: Format,
+    #[arg(long, value_enum, default_value_t = RunFormat::Human)]
+    format: RunFormat,
     /// Which privileges the world is made with.
     #[arg(long, value_enum, default_value_t = TierArg::User)]
     tier: TierArg,
@@ -374,6 +374,17 @@ enum ClaimsFormat {
     Markdown,
     /// One JSON object a line.
     Json,
+}
+
+/// How a run is reported.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum RunFormat {
+    /// For a person.
+    Human,
+    /// One JSON object a line.
+    Json,
+    /// JUnit, for the pages of CI systems, at the end.
+    Junit,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

@@ -6,15 +6,16 @@ use std::io;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::out::{print, print_error, unwritable};
-use super::{Exit, Format};
+use super::{Exit, RunFormat};
 use crate::judge::Verdict;
-use crate::report::Human;
+use crate::report::{Human, Junit};
 use crate::run::{Blame, Event, Required, Totals};
 
 /// Prints events in the form that was asked for, above a progress line on a terminal.
 pub(super) struct Printer {
-    format: Format,
+    format: RunFormat,
     human: Human,
+    junit: Junit,
     progress: ProgressBar,
     /// The features that the kernel did not have, and the programs that were not installed.
     lacking: BTreeSet<String>,
@@ -23,11 +24,11 @@ pub(super) struct Printer {
 }
 
 impl Printer {
-    pub(super) fn new(format: Format, scenarios: usize) -> Self {
+    pub(super) fn new(format: RunFormat, scenarios: usize) -> Self {
         let target = match format {
             // Draws nothing unless standard error is a terminal.
-            Format::Human => ProgressDrawTarget::stderr(),
-            Format::Json => ProgressDrawTarget::hidden(),
+            RunFormat::Human | RunFormat::Junit => ProgressDrawTarget::stderr(),
+            RunFormat::Json => ProgressDrawTarget::hidden(),
         };
         let progress = ProgressBar::with_draw_target(Some(scenarios as u64), target);
         if let Ok(style) =
@@ -38,6 +39,7 @@ impl Printer {
         Self {
             format,
             human: Human::new(),
+            junit: Junit::default(),
             progress,
             lacking: BTreeSet::new(),
             unwritable: None,
@@ -46,10 +48,18 @@ impl Printer {
 
     pub(super) fn print(&mut self, event: &Event) {
         let text = match self.format {
-            Format::Human => self.human.take(event),
+            RunFormat::Human => self.human.take(event),
+            RunFormat::Junit => {
+                self.junit.take(event);
+                match event {
+                    // The last one of a run.
+                    Event::Summary { .. } => self.junit.report(),
+                    _ => String::new(),
+                }
+            }
             // The end of a world is between it and us.
-            Format::Json if matches!(event, Event::End { .. }) => String::new(),
-            Format::Json => match serde_json::to_string(event) {
+            RunFormat::Json if matches!(event, Event::End { .. }) => String::new(),
+            RunFormat::Json => match serde_json::to_string(event) {
                 Ok(line) => line + "\n",
                 Err(error) => format!(
                     "{{\"event\":\"failure\",\"message\":{:?}}}\n",

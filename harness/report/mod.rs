@@ -5,6 +5,7 @@
 mod claims;
 mod doctor;
 mod human;
+mod junit;
 mod matrix;
 mod pcapng;
 mod smoke;
@@ -14,6 +15,7 @@ mod way;
 pub use claims::{claims_as_markdown, claims_as_table};
 pub use doctor::doctor;
 pub use human::Human;
+pub use junit::Junit;
 pub use matrix::{
     matrix_as_junit, matrix_as_markdown, matrix_as_table, matrix_changes, matrix_has_red,
     matrix_row, matrix_without_rows,

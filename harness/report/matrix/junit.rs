@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
+use quick_junit::{Report, TestCase, TestCaseStatus, TestSuite};
 
 use super::{Asked, Cell, Matrix, is_red};
 use crate::judge::Verdict;
+use crate::report::junit::status;
 use crate::run::{Event, Shown};
 
 /// Writes the matrix as JUnit: a suite for each implementation, a case for each scenario. What is not
@@ -29,12 +30,7 @@ pub fn matrix_as_junit(events: &[Event]) -> String {
 }
 
 fn case(asked: &Asked<'_>, cell: &Cell<'_>) -> TestCase {
-    let mut status = match cell.verdict {
-        Verdict::Pass => TestCaseStatus::success(),
-        Verdict::Error => not_successful(NonSuccessKind::Error),
-        _ if is_red(asked, cell) => not_successful(NonSuccessKind::Failure),
-        _ => TestCaseStatus::skipped(),
-    };
+    let mut status = status(cell.verdict, is_red(asked, cell));
     if cell.verdict != Verdict::Pass {
         let reason = cell.reason.unwrap_or_default();
         status.set_message(format!("{}: {reason}", cell.verdict));
@@ -50,8 +46,4 @@ fn case(asked: &Asked<'_>, cell: &Cell<'_>) -> TestCase {
         case.set_system_out(lines.join("\n"));
     }
     case
-}
-
-fn not_successful(kind: NonSuccessKind) -> TestCaseStatus {
-    TestCaseStatus::non_success(kind)
 }

@@ -196,6 +196,20 @@ fn a_bad_scenario_is_2_and_nothing_runs() {
     assert!(output.stdout.is_empty(), "{text}");
 }
 
+#[rstest]
+#[case::pass("ttl: 64", 0, &["failures=\"0\""])]
+#[case::fail("ttl: 63", 1, &["failures=\"1\"", "saw       ttl: 64"])]
+fn a_run_is_reported_as_junit(#[case] ttl: &str, #[case] code: i32, #[case] says: &[&str]) {
+    let output = run(&RIGHT.replace("ttl: 64", ttl), |command| {
+        command.args(["--format", "junit"]);
+    });
+    let text = assert_code(&output, code);
+    assert!(text.starts_with("<?xml"), "{text}");
+    for part in says {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+}
+
 #[test]
 fn a_file_that_is_named_twice_is_one_and_two_of_one_name_are_a_mistake() {
     let folder = tempfile::tempdir().unwrap();
