@@ -58,8 +58,8 @@ pub(super) fn conformance(args: &ConformanceArgs) -> Exit {
     if let Err(error) = report.close() {
         return unwritable(&error);
     }
-    if let Some(error) = &report.unwritten {
-        return unwritable_file(&report.name, error);
+    if let (Some(path), Some(error)) = (&args.report, &report.unwritten) {
+        return unwritable_file(&path.display().to_string(), error);
     }
     if let Some(before) = before {
         let changes = matrix_changes(&before, &report.events);
@@ -224,8 +224,6 @@ struct Report {
     format: MatrixFormat,
     file: Option<File>,
     events: Vec<Event>,
-    /// The name of that file.
-    name: String,
     /// Why the file is not whole, if it is not.
     unwritten: Option<std::io::Error>,
     /// Why what was printed is not whole, if it is not.
@@ -246,11 +244,6 @@ impl Report {
         Ok(Self {
             format: args.format,
             file,
-            name: args
-                .report
-                .as_deref()
-                .map(|path| path.display().to_string())
-                .unwrap_or_default(),
             events: Vec::new(),
             unwritten: None,
             unwritable: None,

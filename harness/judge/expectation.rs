@@ -275,12 +275,13 @@ mod tests {
         let text = format!(r#"{{"ping": {{"from": "web", "to": "{to}"}}, "reply": {{}}}}"#);
         let expectation: crate::scenario::Expectation = serde_json::from_str(&text).unwrap();
         let judgement = judge(expectation.probe().unwrap(), &record, &|_| true);
-        let named: Vec<&str> = judgement
-            .mismatches
-            .iter()
-            .map(|it| it.what.as_str())
-            .collect();
-        assert_eq!(named, points);
+        assert_eq!(points_of(&judgement), points);
+    }
+
+    /// What differs, by name.
+    fn points_of(judgement: &Judgement) -> Vec<&str> {
+        let points = judgement.mismatches.iter();
+        points.map(|it| it.what.as_str()).collect()
     }
 
     fn expectation(rest: &str) -> ProbeExpectation {
@@ -308,12 +309,7 @@ mod tests {
         let judgement = judge(&expectation(rest), &record(), &|link| {
             link.ifname.as_str() != "eth9"
         });
-        let named: Vec<&str> = judgement
-            .mismatches
-            .iter()
-            .map(|it| it.what.as_str())
-            .collect();
-        assert_eq!(named, points);
+        assert_eq!(points_of(&judgement), points);
         assert_eq!(judgement.verdict == Verdict::Pass, points.is_empty());
     }
 
@@ -357,12 +353,7 @@ mod tests {
                 ..record()
             };
             let judgement = judge(&expectation(&expected), &record, &|_| true);
-            let named: Vec<&str> = judgement
-                .mismatches
-                .iter()
-                .map(|it| it.what.as_str())
-                .collect();
-            assert_eq!(named, points);
+            assert_eq!(points_of(&judgement), points);
         }
     }
 

@@ -355,7 +355,7 @@ impl<'a> Smoke<'a> {
         let topology = Topology::read(&self.world).await;
         let topology = topology.map_err(|error| lost(&error))?;
         let lines = lines_of(&self.world, &topology, &[named(HOST)?].into()).await;
-        lines.map_err(|_| Trouble::Over("the tables of host cannot be read".to_owned()))
+        lines.map_err(|error| lost(&error))
     }
 
     /// Fails where an end of an endpoint is left, and tells what else is.

@@ -391,29 +391,11 @@ fn broken(error: impl std::fmt::Display) -> Stop {
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::PermissionsExt;
-
     use rstest::rstest;
 
     use super::*;
 
-    /// A program that says `message` and fails as often as its folder has files called `storm…`, one less
-    /// each time.
-    fn waiter(storms: u32, message: &str) -> tempfile::TempDir {
-        let folder = tempfile::tempdir().unwrap();
-        for storm in 0..storms {
-            File::create(folder.path().join(format!("storm{storm}"))).unwrap();
-        }
-        let (program, at) = (folder.path().join("wait"), folder.path().display());
-        let text = format!(
-            "#!/bin/sh\nfor storm in {at}/storm*; do\n  [ -e \"$storm\" ] || exit 0\n  rm \"$storm\"\n  \
-             echo 'Could not create manager: {message}' >&2\n  exit 1\ndone\n"
-        );
-        fs::write(&program, text).unwrap();
-        fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
-        folder
-    }
-
+    /// Two files stand for two storms of changes, and each time one of them is over.
     #[rstest]
     #[case::is_asked_again(OVERRUN, Ok(()), 2)]
     #[case::is_taken_at_its_word(
@@ -422,14 +404,22 @@ mod tests {
         0
     )]
     fn who_waits(#[case] message: &str, #[case] ends: Result<(), &str>, #[case] counted: u32) {
-        let folder = waiter(2, message);
+        let folder = tempfile::tempdir().unwrap();
+        for storm in ["1", "2"] {
+            File::create(folder.path().join(storm)).unwrap();
+        }
+        let script = format!(
+            "cd {} && for storm in *; do [ -e $storm ] || exit 0; rm $storm; \
+             echo 'Could not create manager: {message}' >&2; exit 1; done",
+            folder.path().display()
+        );
         let overruns = Cell::new(0);
-        let program = folder.path().join("wait");
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
             .unwrap();
-        let ended = runtime.block_on(configured(program.to_str().unwrap(), &[], &overruns));
+        let wanted = ["-c".to_owned(), script];
+        let ended = runtime.block_on(configured("/bin/sh", &wanted, &overruns));
         let ended = ended.map_err(|stop| match stop {
             Stop::Refused { message, .. } => message,
             other => format!("{other:?}"),
